@@ -1,0 +1,125 @@
+//! Hosts and the `Domain` attribute: who may set a cookie for whom (RFC 6265bis 5.1.3, 5.7).
+
+use std::net::IpAddr;
+
+/// What a user agent does with a cookie's domain-attribute, given the host it talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Stored for exactly the request's host.
+    HostOnly,
+    /// Stored for the domain and everything below it.
+    Domain,
+    /// The cookie is ignored: the domain does not cover the host, is a public suffix, or holds
+    /// bytes outside US-ASCII.
+    Refused,
+}
+
+/// Steps 7 to 10 of the storage model (RFC 6265bis 5.7).
+///
+/// `host` is the canonicalised (lower-case) request host without port; `domain` the attribute's
+/// value, whose leading dot and case do not matter.
+#[must_use]
+pub fn scope(host: &str, domain: Option<&[u8]>) -> Scope {
+    let domain = domain.unwrap_or_default();
+    let domain = domain.strip_prefix(b".").unwrap_or(domain);
+    if domain.is_empty() {
+        return Scope::HostOnly;
+    }
+    if !domain.is_ascii() {
+        return Scope::Refused;
+    }
+    let identical = host.as_bytes().eq_ignore_ascii_case(domain);
+    match (identical, is_public_suffix(domain)) {
+        (true, true) => Scope::HostOnly,
+        (true, false) => Scope::Domain,
+        (false, false) if domain_match(host, domain) => Scope::Domain,
+        (false, _) => Scope::Refused,
+    }
+}
+
+/// Whether `host` domain-matches `domain` (RFC 6265bis 5.1.3); `host` is in lower case.
+fn domain_match(host: &str, domain: &[u8]) -> bool {
+    let host_bytes = host.as_bytes();
+    let Some(rest) = host_bytes.len().checked_sub(domain.len()) else {
+        return false;
+    };
+    let (head, tail) = host_bytes.split_at(rest);
+    tail.eq_ignore_ascii_case(domain) && (head.is_empty() || (head.ends_with(b".") && !is_ip(host)))
+}
+
+/// Whether nobody may own `domain` itself, by the public suffix list and, for what it does not
+/// list, its default rule that a single label is a suffix.
+fn is_public_suffix(domain: &[u8]) -> bool {
+    let lower = domain.to_ascii_lowercase();
+    psl::suffix(&lower).is_some_and(|suffix| suffix.as_bytes() == lower)
+}
+
+fn is_ip(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+}
+
+/// The host of an authority, without port and user information, borrowed where it can be.
+///
+/// IPv6 literals keep their brackets. A trailing dot (a fully qualified name) is dropped, since
+/// both spellings name the same site.
+#[must_use]
+pub fn host_of(authority: &str) -> &str {
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match authority.find(']') {
+        Some(end) if authority.starts_with('[') => &authority[..=end],
+        _ => authority.split_once(':').map_or(authority, |(host, _)| host),
+    };
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scope_follows_the_storage_model() {
+        let cases: &[(&str, Option<&str>, Scope)] = &[
+            ("data.osmontrouge.fr", None, Scope::HostOnly),
+            ("data.osmontrouge.fr", Some(""), Scope::HostOnly),
+            ("data.osmontrouge.fr", Some("."), Scope::HostOnly),
+            ("data.osmontrouge.fr", Some("data.osmontrouge.fr"), Scope::Domain),
+            ("data.osmontrouge.fr", Some(".OSMontRouge.fr"), Scope::Domain),
+            ("data.osmontrouge.fr", Some("montrouge.fr"), Scope::Refused),
+            ("data.osmontrouge.fr", Some("x.data.osmontrouge.fr"), Scope::Refused),
+            ("data.osmontrouge.fr", Some("fr"), Scope::Refused),
+            ("data.osmontrouge.fr", Some("evil.example"), Scope::Refused),
+            ("data.osmontrouge.fr", Some("osmontrouge.fr."), Scope::Refused),
+            ("data.osmontrouge.fr", Some("é.fr"), Scope::Refused),
+            ("city.gouv.fr", Some("gouv.fr"), Scope::Refused),
+            ("gouv.fr", Some("gouv.fr"), Scope::HostOnly),
+            ("localhost", Some("localhost"), Scope::HostOnly),
+            ("a.localhost", Some("localhost"), Scope::Refused),
+            ("127.0.0.1", Some("127.0.0.1"), Scope::Domain),
+            ("127.0.0.1", Some("0.0.1"), Scope::Refused),
+            ("[::1]", Some("[::1]"), Scope::HostOnly),
+        ];
+        for (host, domain, expected) in cases {
+            let found = scope(host, domain.map(str::as_bytes));
+            assert_eq!(found, *expected, "{host} with Domain={domain:?}");
+        }
+    }
+
+    #[test]
+    fn host_of_an_authority() {
+        let cases = [
+            ("example.org", "example.org"),
+            ("example.org:8080", "example.org"),
+            ("example.org.", "example.org"),
+            ("example.org.:80", "example.org"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("user@example.org:1", "example.org"),
+            ("", ""),
+            (":80", ""),
+            ("[", "["),
+        ];
+        for (authority, host) in cases {
+            assert_eq!(host_of(authority), host, "{authority:?}");
+        }
+    }
+}

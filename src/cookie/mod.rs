@@ -1,0 +1,78 @@
+//! The wire syntax of cookies, read as user agents read it (RFC 6265bis).
+//!
+//! What counts is what the browser will store and send back, so every rule here follows the user
+//! agent's algorithm and not the server's grammar. Bytes in, borrowed views out; any input has an
+//! answer. What a cookie is *for*, and whether it may pass, is decided elsewhere.
+
+pub mod date;
+pub mod domain;
+mod edit;
+pub mod name;
+mod pairs;
+mod set_cookie;
+
+pub use edit::{Edits, LifetimeEdit, Presence, ValueEdit};
+pub use pairs::{Pair, Pairs};
+pub use set_cookie::{Attribute, Attributes, Lifetime, Malformed, SameSite, SetCookie};
+
+/// Bytes of name plus value beyond which a user agent ignores a cookie (RFC 6265bis 5.6, step 5).
+pub const MAX_PAIR_BYTES: usize = 4096;
+
+/// Bytes of an attribute value beyond which a user agent ignores the attribute (RFC 6265bis 5.6).
+pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
+
+/// The longest lifetime, in seconds, that a user agent grants: 400 days (RFC 6265bis 5.5).
+pub const MAX_LIFETIME_SECONDS: i64 = 400 * 86_400;
+
+/// Removes leading and trailing space and tab, and nothing else.
+///
+/// `str::trim` would also take Unicode white space, behind which a `__Host-` prefix can hide from
+/// the user agent and reappear at an origin that trims it.
+#[must_use]
+pub fn trim(bytes: &[u8]) -> &[u8] {
+    let wsp = |b: &u8| matches!(b, b' ' | b'\t');
+    let Some(start) = bytes.iter().position(|b| !wsp(b)) else {
+        return &bytes[..0];
+    };
+    let end = bytes.iter().rposition(|b| !wsp(b)).map_or(start, |i| i + 1);
+    &bytes[start..end]
+}
+
+/// Whether `bytes` hold a control character other than tab, for which a user agent ignores the
+/// whole set-cookie-string (RFC 6265bis 5.6, step 1).
+#[must_use]
+pub fn has_control(bytes: &[u8]) -> bool {
+    // A fold without an early exit: the compiler turns it into vector instructions.
+    bytes.iter().fold(false, |found, &b| found | (b < 0x20 && b != b'\t') | (b == 0x7f))
+}
+
+/// Splits at the first `separator`; the second half is `None` where there is none.
+pub(crate) fn split_once(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|&b| b == separator) {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trims_space_and_tab_alone() {
+        assert_eq!(trim(b" \ta b\t "), b"a b");
+        assert_eq!(trim(b"   "), b"");
+        assert_eq!(trim(b""), b"");
+        let unicode = "\u{2000}__Host-x".as_bytes();
+        assert_eq!(trim(unicode), unicode);
+        assert_eq!(trim(b"\xa0x\x0b"), b"\xa0x\x0b");
+    }
+
+    #[test]
+    fn control_characters_are_all_but_tab() {
+        for byte in 0..=255u8 {
+            let expected = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
+            assert_eq!(has_control(&[b'a', byte]), expected, "byte {byte:#04x}");
+        }
+    }
+}

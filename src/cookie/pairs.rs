@@ -1,0 +1,105 @@
+//! The cookie-string of a request, pair by pair.
+
+use super::{split_once, trim};
+
+/// One cookie-pair of a cookie-string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair<'a> {
+    /// The cookie-name; empty for a nameless cookie (`=value` or a bare `value`).
+    pub name: &'a [u8],
+    /// The cookie-value, which may itself hold `=`.
+    pub value: &'a [u8],
+    /// The pair as it stands, without the white space around it.
+    pub raw: &'a [u8],
+}
+
+/// Walks a cookie-string without allocating: `;` first, the first `=` second, no quoting.
+///
+/// User agents write `a=1; b=2` (RFC 6265bis 5.8.1); origins that honour quotes or commas disagree
+/// with them and with each other, so neither is honoured here. Segments of white space alone are
+/// passed over, except by the caps, which count separators.
+#[derive(Clone, Debug)]
+pub struct Pairs<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Pairs<'a> {
+    /// The pairs of `cookie_string`, the value of one `Cookie` field.
+    #[must_use]
+    pub fn of(cookie_string: &'a [u8]) -> Self {
+        Self { rest: Some(cookie_string) }
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        loop {
+            let (segment, rest) = split_once(self.rest?, b';');
+            self.rest = rest;
+            let raw = trim(segment);
+            if !raw.is_empty() {
+                return Some(pair(raw));
+            }
+        }
+    }
+}
+
+fn pair(raw: &[u8]) -> Pair<'_> {
+    match split_once(raw, b'=') {
+        (name, Some(value)) => Pair { name: trim(name), value: trim(value), raw },
+        (value, None) => Pair { name: b"", value, raw },
+    }
+}
+
+impl Pair<'_> {
+    /// Whether an origin that honours quotes may read past this pair's end, or stop before it.
+    ///
+    /// A quote opened here and closed in a later pair swallows what stands between them (the
+    /// "cookie sandwich"). Quotes in pairs, as in a raw JSON value, harm nobody.
+    #[must_use]
+    pub fn has_open_quote(&self) -> bool {
+        let quotes = self.value.iter().filter(|&&b| b == b'"').count();
+        quotes % 2 == 1 || (self.value.starts_with(b"\"") && !self.value.ends_with(b"\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(&str, &str)> {
+        let text_of = |bytes| std::str::from_utf8(bytes).expect("UTF-8 in tests");
+        Pairs::of(text.as_bytes()).map(|p| (text_of(p.name), text_of(p.value))).collect()
+    }
+
+    #[test]
+    fn splits_on_semicolon_and_the_first_equals_sign() {
+        assert_eq!(read("a=1; b=2"), [("a", "1"), ("b", "2")]);
+        assert_eq!(read("x; tracker=1"), [("", "x"), ("tracker", "1")]);
+        assert_eq!(read("=a=b"), [("", "a=b")]);
+        assert_eq!(read("t=!a=true!b=false"), [("t", "!a=true!b=false")]);
+        assert_eq!(read(" ; ;a=1;;"), [("a", "1")]);
+        assert_eq!(read("a = 1\t;b="), [("a", "1"), ("b", "")]);
+        assert_eq!(read("a=1,b=2"), [("a", "1,b=2")]);
+        assert_eq!(read("a=\"x; b=y\""), [("a", "\"x"), ("b", "y\"")]);
+        assert_eq!(read(""), []);
+        assert_eq!(read("="), [("", "")]);
+    }
+
+    #[test]
+    fn open_quotes() {
+        let open = |value: &'static str| {
+            Pair { name: b"a", value: value.as_bytes(), raw: b"" }.has_open_quote()
+        };
+        assert!(open("\""));
+        assert!(open("\"x"));
+        assert!(open("x\""));
+        assert!(open("\"x\"y"));
+        assert!(!open("\"x\""));
+        assert!(!open("{\"a\":true,\"b\":[\"c\"]}"));
+        assert!(!open("plain"));
+        assert!(!open(""));
+    }
+}

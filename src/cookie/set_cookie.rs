@@ -1,0 +1,373 @@
+//! One set-cookie-string as a borrowed view (RFC 6265bis 5.6).
+
+use std::ops::Range;
+
+use super::{
+    MAX_ATTRIBUTE_BYTES, MAX_LIFETIME_SECONDS, MAX_PAIR_BYTES, date, has_control, split_once, trim,
+};
+
+/// Why a user agent ignores a whole set-cookie-string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// It holds a control character other than tab (5.6, step 1).
+    Control,
+    /// Name plus value exceed [`MAX_PAIR_BYTES`] (5.6, step 5).
+    Oversized,
+}
+
+/// The `SameSite` attribute's enforcement (RFC 6265bis 5.6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// Absent, or a value that user agents do not know.
+    #[default]
+    Default,
+    /// Only same-site requests.
+    Strict,
+    /// Same-site requests and top-level navigations.
+    Lax,
+    /// Every request; user agents then demand `Secure`.
+    None,
+}
+
+impl SameSite {
+    /// The enforcement that `value` names, whatever its case.
+    #[must_use]
+    pub fn of(value: &[u8]) -> Self {
+        [Self::Strict, Self::Lax, Self::None]
+            .into_iter()
+            .find(|same_site| same_site.as_str().as_bytes().eq_ignore_ascii_case(value))
+            .unwrap_or_default()
+    }
+
+    /// The attribute value as it is usually written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "Default",
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        }
+    }
+}
+
+/// How long a user agent keeps a cookie, counted from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until the user agent's session ends.
+    Session,
+    /// This many seconds; zero or less deletes the cookie.
+    Seconds(i64),
+}
+
+impl Lifetime {
+    /// Whether the user agent removes the cookie at once.
+    #[must_use]
+    pub fn is_deletion(self) -> bool {
+        matches!(self, Self::Seconds(..=0))
+    }
+}
+
+/// A set-cookie-string with the attributes that take effect: of each name, the last that the user
+/// agent does not ignore.
+#[derive(Clone, Debug)]
+pub struct SetCookie<'a> {
+    /// The cookie-name; empty for a nameless cookie.
+    pub name: &'a [u8],
+    /// The cookie-value.
+    pub value: &'a [u8],
+    /// `Domain`, without its leading dot.
+    pub domain: Option<&'a [u8]>,
+    /// `Path` as written; one that does not begin with `/` means the default path.
+    pub path: Option<&'a [u8]>,
+    /// `Max-Age` in seconds, saturated.
+    pub max_age: Option<i64>,
+    /// Whether any `Expires` stands there; its date is read when it is needed.
+    pub has_expires: bool,
+    /// `Secure`.
+    pub secure: bool,
+    /// `HttpOnly`.
+    pub http_only: bool,
+    /// `Partitioned`.
+    pub partitioned: bool,
+    /// `SameSite`.
+    pub same_site: SameSite,
+    line: &'a [u8],
+}
+
+impl<'a> SetCookie<'a> {
+    /// Reads `line`, the value of one `Set-Cookie` field.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], where a user agent ignores the line whatever its attributes say.
+    pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
+        if has_control(line) {
+            return Err(Malformed::Control);
+        }
+        let (name, value) = name_and_value(line);
+        if name.len() + value.len() > MAX_PAIR_BYTES {
+            return Err(Malformed::Oversized);
+        }
+        let mut cookie = Self {
+            name,
+            value,
+            domain: None,
+            path: None,
+            max_age: None,
+            has_expires: false,
+            secure: false,
+            http_only: false,
+            partitioned: false,
+            same_site: SameSite::Default,
+            line,
+        };
+        for attribute in cookie.attributes() {
+            cookie.receive(&attribute);
+        }
+        Ok(cookie)
+    }
+
+    /// The cookie-name of `line` even where the line as a whole is malformed, for the record.
+    #[must_use]
+    pub fn name_of(line: &'a [u8]) -> &'a [u8] {
+        name_and_value(line).0
+    }
+
+    /// The line as it came.
+    #[must_use]
+    pub fn line(&self) -> &'a [u8] {
+        self.line
+    }
+
+    /// Every cookie-av in order, the ignored and unknown ones too.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes { line: self.line, at: semicolon(self.line, 0) }
+    }
+
+    /// How long a user agent keeps the cookie: `Max-Age` wins over `Expires`, and neither lasts
+    /// longer than [`MAX_LIFETIME_SECONDS`] (RFC 6265bis 5.7, step 6). `now` is in Unix seconds.
+    #[must_use]
+    pub fn lifetime(&self, now: i64) -> Lifetime {
+        let seconds = match (self.max_age, self.has_expires) {
+            (Some(max_age), _) => Some(max_age),
+            (None, true) => self.expires().map(|date| date.saturating_sub(now)),
+            (None, false) => None,
+        };
+        seconds.map_or(Lifetime::Session, |s| Lifetime::Seconds(s.min(MAX_LIFETIME_SECONDS)))
+    }
+
+    /// Where the value stands in the line.
+    pub(super) fn value_span(&self) -> Range<usize> {
+        let end = semicolon(self.line, 0);
+        let pair = &self.line[..end];
+        let after_name = split_once(pair, b'=').1.map_or(0, |value| end - value.len());
+        let raw = &pair[after_name..];
+        let blank = raw.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let start = after_name + if self.value.is_empty() { 0 } else { blank };
+        start..start + self.value.len()
+    }
+
+    /// The last `Expires` whose date a user agent can read.
+    fn expires(&self) -> Option<i64> {
+        self.attributes()
+            .filter(|attribute| attribute.is(b"Expires") && !attribute.is_ignored())
+            .filter_map(|attribute| date::parse(attribute.value))
+            .last()
+    }
+
+    fn receive(&mut self, attribute: &Attribute<'a>) {
+        if attribute.is_ignored() {
+            return;
+        }
+        let value = attribute.value;
+        // The length tells nearly every attribute from the others before a byte is compared.
+        match attribute.name.len() {
+            4 if attribute.is(b"Path") => self.path = Some(value),
+            6 if attribute.is(b"Domain") => {
+                self.domain = Some(value.strip_prefix(b".").unwrap_or(value));
+            }
+            6 if attribute.is(b"Secure") => self.secure = true,
+            7 if attribute.is(b"Max-Age") => self.max_age = max_age(value).or(self.max_age),
+            7 if attribute.is(b"Expires") => self.has_expires = true,
+            8 if attribute.is(b"HttpOnly") => self.http_only = true,
+            8 if attribute.is(b"SameSite") => self.same_site = SameSite::of(value),
+            11 if attribute.is(b"Partitioned") => self.partitioned = true,
+            _ => {}
+        }
+    }
+}
+
+/// One cookie-av.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    /// The attribute-name, in the case it came.
+    pub name: &'a [u8],
+    /// The attribute-value; empty where there is none.
+    pub value: &'a [u8],
+    /// From its semicolon up to the next one, or the end of the line.
+    pub(super) span: Range<usize>,
+}
+
+impl Attribute<'_> {
+    /// Whether this is the attribute `name`, whatever the case.
+    #[must_use]
+    pub fn is(&self, name: &[u8]) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether a user agent passes over it for its length.
+    #[must_use]
+    pub fn is_ignored(&self) -> bool {
+        self.value.len() > MAX_ATTRIBUTE_BYTES
+    }
+}
+
+/// The attributes of a set-cookie-string, in order.
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    line: &'a [u8],
+    /// The next attribute's semicolon, or the end of the line.
+    at: usize,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Attribute<'a>> {
+        let start = self.at;
+        if start >= self.line.len() {
+            return None;
+        }
+        let end = semicolon(self.line, start + 1);
+        self.at = end;
+        let (name, value) = split_once(&self.line[start + 1..end], b'=');
+        let value = trim(value.unwrap_or_default());
+        Some(Attribute { name: trim(name), value, span: start..end })
+    }
+}
+
+fn name_and_value(line: &[u8]) -> (&[u8], &[u8]) {
+    let pair = &line[..semicolon(line, 0)];
+    match split_once(pair, b'=') {
+        (name, Some(value)) => (trim(name), trim(value)),
+        (value, None) => (b"", trim(value)),
+    }
+}
+
+/// The index of the first semicolon at or after `from`, or the length of `line`.
+fn semicolon(line: &[u8], from: usize) -> usize {
+    line[from..].iter().position(|&b| b == b';').map_or(line.len(), |at| from + at)
+}
+
+/// The Max-Age attribute's value (RFC 6265bis 5.6.2); `None` where a user agent ignores it.
+fn max_age(value: &[u8]) -> Option<i64> {
+    let (negative, digits) = match value.strip_prefix(b"-") {
+        Some(digits) => (true, digits),
+        None => (false, value),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let seconds =
+        digits.iter().fold(0i64, |n, d| n.saturating_mul(10).saturating_add(i64::from(d - b'0')));
+    Some(if negative { -seconds } else { seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> SetCookie<'_> {
+        SetCookie::parse(line.as_bytes()).expect("a readable line")
+    }
+
+    #[test]
+    fn names_and_values() {
+        let cases: &[(&str, &str, &str)] = &[
+            ("a=1", "a", "1"),
+            ("a=1=2; Path=/", "a", "1=2"),
+            (" \ta\t = 1 \t; Path=/", "a", "1"),
+            ("token", "", "token"),
+            ("=token", "", "token"),
+            ("=a=b", "", "a=b"),
+            ("a=", "a", ""),
+            ("; Path=/", "", ""),
+            ("", "", ""),
+            ("a=\"x; y\"", "a", "\"x"),
+            ("é=ü", "é", "ü"),
+        ];
+        for (line, name, value) in cases {
+            let cookie = parse(line);
+            assert_eq!(
+                (cookie.name, cookie.value),
+                (name.as_bytes(), value.as_bytes()),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_user_agent_ignores_whole() {
+        let size = |n: usize| SetCookie::parse(format!("a={}", "x".repeat(n)).as_bytes()).err();
+        assert_eq!(size(4095), None);
+        assert_eq!(size(4096), Some(Malformed::Oversized));
+        for byte in (0..=0x1f).chain([0x7f]).filter(|b| *b != b'\t') {
+            let line = [b"a=1; Path=/", &[byte][..]].concat();
+            assert_eq!(SetCookie::parse(&line).err(), Some(Malformed::Control), "{byte:#04x}");
+        }
+        assert!(SetCookie::parse(b"a=\xe9\xff").is_ok());
+    }
+
+    #[test]
+    fn the_last_attribute_that_is_not_ignored_wins() {
+        let cookie = parse("a=1; Domain=a.example; DOMAIN=.b.example; path=/x; Path=/y");
+        assert_eq!(cookie.domain, Some(&b"b.example"[..]));
+        assert_eq!(cookie.path, Some(&b"/y"[..]));
+        let long = "x".repeat(1025);
+        let line = format!("a=1; Domain=a.example; Domain={long}; Path=/{long}");
+        let cookie = parse(&line);
+        assert_eq!(cookie.domain, Some(&b"a.example"[..]));
+        assert_eq!(cookie.path, None);
+        let cookie = parse("a=1; Secure=false; httponly; SAMESITE=lax; SameSite=odd; Partitioned");
+        assert!(cookie.secure && cookie.http_only && cookie.partitioned);
+        assert_eq!(cookie.same_site, SameSite::Default);
+    }
+
+    #[test]
+    fn lifetimes() {
+        let now = 1_600_000_000;
+        let cases: &[(&str, Lifetime)] = &[
+            ("a=1", Lifetime::Session),
+            ("a=1; Max-Age=60", Lifetime::Seconds(60)),
+            ("a=1; Max-Age=60; Max-Age=x", Lifetime::Seconds(60)),
+            ("a=1; Max-Age=60; Max-Age=70", Lifetime::Seconds(70)),
+            ("a=1; Max-Age=", Lifetime::Session),
+            ("a=1; Max-Age=+60", Lifetime::Session),
+            ("a=1; Max-Age=\"60\"", Lifetime::Session),
+            ("a=1; Max-Age=-", Lifetime::Session),
+            ("a=1; Max-Age=-1", Lifetime::Seconds(-1)),
+            ("a=1; Max-Age=0", Lifetime::Seconds(0)),
+            ("a=1; Max-Age=99999999999999999999999", Lifetime::Seconds(MAX_LIFETIME_SECONDS)),
+            ("a=1; Expires=Sun, 13 Sep 2020 12:26:50 GMT", Lifetime::Seconds(10)),
+            ("a=1; Expires=Sun, 13 Sep 2020 12:26:30 GMT", Lifetime::Seconds(-10)),
+            ("a=1; Expires=whenever", Lifetime::Session),
+            ("a=1; Expires=Sun, 13 Sep 2020 12:26:50 GMT; Expires=?", Lifetime::Seconds(10)),
+            ("a=1; Expires=01 Jan 1990 00:00:00; Max-Age=5", Lifetime::Seconds(5)),
+            ("a=1; Max-Age=5; Expires=01 Jan 1990 00:00:00", Lifetime::Seconds(5)),
+            ("a=1; Expires=01 Jan 2999 00:00:00", Lifetime::Seconds(MAX_LIFETIME_SECONDS)),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(parse(line).lifetime(now), *expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn value_spans() {
+        for line in ["a=1", "a = 1 ; x", "a=", "token; x", "=v", "a=  ; x", " tok "] {
+            let cookie = parse(line);
+            assert_eq!(&line.as_bytes()[cookie.value_span()], cookie.value, "{line:?}");
+        }
+    }
+}
