@@ -38,6 +38,42 @@ pub enum Presence {
     Absent,
 }
 
+impl Presence {
+    fn after(self, before: bool) -> bool {
+        match self {
+            Self::Leave => before,
+            Self::Present => true,
+            Self::Absent => false,
+        }
+    }
+}
+
+/// A path in two pieces, so that mapping a prefix copies nothing before the line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinedPath<'c> {
+    /// What takes the place of the upstream's prefix.
+    pub prefix: &'c [u8],
+    /// What followed it.
+    pub rest: &'c [u8],
+}
+
+impl<'c> JoinedPath<'c> {
+    /// The path, where it is in one piece.
+    #[must_use]
+    pub fn whole(&self) -> Option<&'c [u8]> {
+        match (self.prefix, self.rest) {
+            (whole, b"") | (b"", whole) => Some(whole),
+            _ => None,
+        }
+    }
+}
+
+impl<'c> From<&'c [u8]> for JoinedPath<'c> {
+    fn from(path: &'c [u8]) -> Self {
+        Self { prefix: path, rest: b"" }
+    }
+}
+
 /// A plan of edits to one set-cookie-string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edits<'c> {
@@ -48,7 +84,7 @@ pub struct Edits<'c> {
     /// `Domain`.
     pub domain: ValueEdit<&'c [u8]>,
     /// `Path`.
-    pub path: ValueEdit<&'c [u8]>,
+    pub path: ValueEdit<JoinedPath<'c>>,
     /// `Secure`.
     pub secure: Presence,
     /// `HttpOnly`.
@@ -59,11 +95,41 @@ pub struct Edits<'c> {
     pub same_site: Option<SameSite>,
 }
 
-impl Edits<'_> {
+impl<'c> Edits<'c> {
     /// Whether the plan leaves the line as it is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether `Secure`, `HttpOnly`, `Partitioned` or `SameSite` changes.
+    #[must_use]
+    pub fn changes_flags(&self) -> bool {
+        let flags = [self.secure, self.http_only, self.partitioned];
+        self.same_site.is_some() || flags.iter().any(|flag| *flag != Presence::Leave)
+    }
+
+    /// The effective attributes that `cookie` will have, for judging the line before it is written.
+    /// `Max-Age`, `Expires` and the value are as they came.
+    #[must_use]
+    pub fn preview(&self, cookie: &SetCookie<'c>) -> SetCookie<'c> {
+        SetCookie {
+            secure: self.secure.after(cookie.secure),
+            http_only: self.http_only.after(cookie.http_only),
+            partitioned: self.partitioned.after(cookie.partitioned),
+            same_site: self.same_site.unwrap_or(cookie.same_site),
+            domain: match self.domain {
+                ValueEdit::Leave => cookie.domain,
+                ValueEdit::Remove => None,
+                ValueEdit::Set(domain) => Some(domain),
+            },
+            path: match self.path {
+                ValueEdit::Leave => cookie.path,
+                ValueEdit::Remove => None,
+                ValueEdit::Set(path) => path.whole(),
+            },
+            ..cookie.clone()
+        }
     }
 
     /// `cookie`'s line with the edits made.
@@ -132,23 +198,26 @@ impl Edits<'_> {
                 }
                 _ => None,
             },
-            set("Domain", self.domain),
-            set("Path", self.path),
+            match self.domain {
+                ValueEdit::Set(domain) => {
+                    Some(Replacement { name: "Domain", value: Value::Bytes(domain, b"") })
+                }
+                _ => None,
+            },
+            match self.path {
+                ValueEdit::Set(path) => {
+                    Some(Replacement { name: "Path", value: Value::Bytes(path.prefix, path.rest) })
+                }
+                _ => None,
+            },
             flag(self.secure, "Secure"),
             flag(self.http_only, "HttpOnly"),
             self.same_site.map(|same_site| Replacement {
                 name: "SameSite",
-                value: Value::Bytes(same_site.as_str().as_bytes()),
+                value: Value::Bytes(same_site.as_str().as_bytes(), b""),
             }),
             flag(self.partitioned, "Partitioned"),
         ]
-    }
-}
-
-fn set<'c>(name: &'static str, edit: ValueEdit<&'c [u8]>) -> Option<Replacement<'c>> {
-    match edit {
-        ValueEdit::Set(value) => Some(Replacement { name, value: Value::Bytes(value) }),
-        _ => None,
     }
 }
 
@@ -159,7 +228,7 @@ struct Replacement<'c> {
 
 enum Value<'c> {
     Flag,
-    Bytes(&'c [u8]),
+    Bytes(&'c [u8], &'c [u8]),
     Seconds(u32),
 }
 
@@ -174,9 +243,10 @@ impl Replacement<'_> {
         out.extend_from_slice(self.name.as_bytes());
         match self.value {
             Value::Flag => {}
-            Value::Bytes(value) => {
+            Value::Bytes(head, tail) => {
                 out.push(b'=');
-                out.extend_from_slice(value);
+                out.extend_from_slice(head);
+                out.extend_from_slice(tail);
             }
             Value::Seconds(seconds) => out.extend_from_slice(format!("={seconds}").as_bytes()),
         }
@@ -225,11 +295,11 @@ mod tests {
         edited("a=1; Domain=x; Future=1; domain=y;", host_only, "a=1; Future=1;");
         let moved = Edits {
             domain: ValueEdit::Set(b"b.example"),
-            path: ValueEdit::Set(b"/"),
+            path: ValueEdit::Set(JoinedPath { prefix: b"/", rest: b"x" }),
             ..Edits::default()
         };
-        edited("a=1; Path=/x; Domain=a", moved, "a=1; Path=/; Domain=b.example");
-        edited("a=1", moved, "a=1; Domain=b.example; Path=/");
+        edited("a=1; Path=/w; Domain=a", moved, "a=1; Path=/x; Domain=b.example");
+        edited("a=1", moved, "a=1; Domain=b.example; Path=/x");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod name;
 mod pairs;
 mod set_cookie;
 
-pub use edit::{Edits, LifetimeEdit, Presence, ValueEdit};
+pub use edit::{Edits, JoinedPath, LifetimeEdit, Presence, ValueEdit};
 pub use pairs::{Pair, Pairs};
 pub use set_cookie::{Attribute, Attributes, Lifetime, Malformed, SameSite, SetCookie};
 
@@ -20,9 +20,6 @@ pub const MAX_PAIR_BYTES: usize = 4096;
 
 /// Bytes of an attribute value beyond which a user agent ignores the attribute (RFC 6265bis 5.6).
 pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
-
-/// The longest lifetime, in seconds, that a user agent grants: 400 days (RFC 6265bis 5.5).
-pub const MAX_LIFETIME_SECONDS: i64 = 400 * 86_400;
 
 /// Removes leading and trailing space and tab, and nothing else.
 ///

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use super::{
-    MAX_ATTRIBUTE_BYTES, MAX_LIFETIME_SECONDS, MAX_PAIR_BYTES, date, has_control, split_once, trim,
-};
+use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_once, trim};
 
 /// Why a user agent ignores a whole set-cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +80,9 @@ pub struct SetCookie<'a> {
     pub path: Option<&'a [u8]>,
     /// `Max-Age` in seconds, saturated.
     pub max_age: Option<i64>,
-    /// Whether any `Expires` stands there; its date is read when it is needed.
-    pub has_expires: bool,
+    /// Whether a `Max-Age` or an `Expires` stands there, readable or not. The date of `Expires` is
+    /// read only when it is needed.
+    pub names_lifetime: bool,
     /// `Secure`.
     pub secure: bool,
     /// `HttpOnly`.
@@ -92,7 +91,7 @@ pub struct SetCookie<'a> {
     pub partitioned: bool,
     /// `SameSite`.
     pub same_site: SameSite,
-    line: &'a [u8],
+    pub(super) line: &'a [u8],
 }
 
 impl<'a> SetCookie<'a> {
@@ -115,7 +114,7 @@ impl<'a> SetCookie<'a> {
             domain: None,
             path: None,
             max_age: None,
-            has_expires: false,
+            names_lifetime: false,
             secure: false,
             http_only: false,
             partitioned: false,
@@ -146,16 +145,16 @@ impl<'a> SetCookie<'a> {
         Attributes { line: self.line, at: semicolon(self.line, 0) }
     }
 
-    /// How long a user agent keeps the cookie: `Max-Age` wins over `Expires`, and neither lasts
-    /// longer than [`MAX_LIFETIME_SECONDS`] (RFC 6265bis 5.7, step 6). `now` is in Unix seconds.
+    /// How long the cookie asks to be kept: `Max-Age` wins over `Expires` (RFC 6265bis 5.7, step
+    /// 6). `now` is in Unix seconds. User agents grant at most 400 days of it.
     #[must_use]
     pub fn lifetime(&self, now: i64) -> Lifetime {
-        let seconds = match (self.max_age, self.has_expires) {
-            (Some(max_age), _) => Some(max_age),
-            (None, true) => self.expires().map(|date| date.saturating_sub(now)),
-            (None, false) => None,
+        let seconds = match self.max_age {
+            Some(max_age) => Some(max_age),
+            None if self.names_lifetime => self.expires().map(|date| date.saturating_sub(now)),
+            None => None,
         };
-        seconds.map_or(Lifetime::Session, |s| Lifetime::Seconds(s.min(MAX_LIFETIME_SECONDS)))
+        seconds.map_or(Lifetime::Session, Lifetime::Seconds)
     }
 
     /// Where the value stands in the line.
@@ -189,8 +188,11 @@ impl<'a> SetCookie<'a> {
                 self.domain = Some(value.strip_prefix(b".").unwrap_or(value));
             }
             6 if attribute.is(b"Secure") => self.secure = true,
-            7 if attribute.is(b"Max-Age") => self.max_age = max_age(value).or(self.max_age),
-            7 if attribute.is(b"Expires") => self.has_expires = true,
+            7 if attribute.is(b"Max-Age") => {
+                self.names_lifetime = true;
+                self.max_age = max_age(value).or(self.max_age);
+            }
+            7 if attribute.is(b"Expires") => self.names_lifetime = true,
             8 if attribute.is(b"HttpOnly") => self.http_only = true,
             8 if attribute.is(b"SameSite") => self.same_site = SameSite::of(value),
             11 if attribute.is(b"Partitioned") => self.partitioned = true,
@@ -349,14 +351,14 @@ mod tests {
             ("a=1; Max-Age=-", Lifetime::Session),
             ("a=1; Max-Age=-1", Lifetime::Seconds(-1)),
             ("a=1; Max-Age=0", Lifetime::Seconds(0)),
-            ("a=1; Max-Age=99999999999999999999999", Lifetime::Seconds(MAX_LIFETIME_SECONDS)),
+            ("a=1; Max-Age=99999999999999999999999", Lifetime::Seconds(i64::MAX)),
             ("a=1; Expires=Sun, 13 Sep 2020 12:26:50 GMT", Lifetime::Seconds(10)),
             ("a=1; Expires=Sun, 13 Sep 2020 12:26:30 GMT", Lifetime::Seconds(-10)),
             ("a=1; Expires=whenever", Lifetime::Session),
             ("a=1; Expires=Sun, 13 Sep 2020 12:26:50 GMT; Expires=?", Lifetime::Seconds(10)),
             ("a=1; Expires=01 Jan 1990 00:00:00; Max-Age=5", Lifetime::Seconds(5)),
             ("a=1; Max-Age=5; Expires=01 Jan 1990 00:00:00", Lifetime::Seconds(5)),
-            ("a=1; Expires=01 Jan 2999 00:00:00", Lifetime::Seconds(MAX_LIFETIME_SECONDS)),
+            ("a=1; Expires=01 Jan 2099 00:00:00", Lifetime::Seconds(2_470_908_800)),
         ];
         for (line, expected) in cases {
             assert_eq!(parse(line).lifetime(now), *expected, "{line:?}");

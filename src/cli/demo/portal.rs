@@ -1,0 +1,1043 @@
+//! The portal that the demo puts behind the firewall: a small site in the manner of Opendatasoft
+//! which sets its trackers with every page, asked or not, and one cookie that no charter declares.
+//!
+//! It plays the origin. It therefore reads cookies by itself, as origins do, and leaves everything
+//! about stopping them to what stands in front of it. Its pages name cookies and never show values.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::{ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, COOKIE, LOCATION};
+use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The longest form taken; a longer one gets 413.
+const FORM_LIMIT: usize = 8 * 1024;
+
+/// How much of a longer form is read and thrown away, so that the 413 arrives: closing on unread
+/// bytes resets the connection, and the reset may overtake the response.
+const DISCARD_LIMIT: usize = 1024 * 1024;
+
+/// Accepts forever and serves each connection in a task of its own.
+pub(super) async fn serve(listener: TcpListener) {
+    loop {
+        let Ok((stream, _peer)) = listener.accept().await else {
+            // Out of descriptors, as a rule: they come back when connections end.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        tokio::spawn(async move {
+            let service =
+                service_fn(|request| async { Ok::<_, Infallible>(respond(request).await) });
+            // A peer that leaves in the middle of an exchange is nobody's error here.
+            let _left = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn respond(request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let form = match read_form(body).await {
+        Ok(form) => form,
+        Err(status) => return short(status),
+    };
+    let visit = Visit {
+        method: &head.method,
+        path: head.uri.path(),
+        cookies: &joined(&head.headers, &COOKIE, b"; "),
+        languages: &joined(&head.headers, &ACCEPT_LANGUAGE, b","),
+        form: &form,
+    };
+    answer(&visit, Moment::now())
+}
+
+/// The whole body, or the status that says why not.
+async fn read_form(mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
+    let mut form = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > DISCARD_LIMIT {
+            break;
+        }
+        if length <= FORM_LIMIT {
+            form.extend_from_slice(&data);
+        }
+    }
+    if length > FORM_LIMIT { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(form) }
+}
+
+/// A field that may come in several lines, as one value.
+fn joined(headers: &HeaderMap, name: &HeaderName, separator: &[u8]) -> Vec<u8> {
+    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    lines.join(separator)
+}
+
+/// One request, as far as the portal reads it.
+#[derive(Clone, Copy)]
+struct Visit<'a> {
+    method: &'a Method,
+    path: &'a str,
+    cookies: &'a [u8],
+    languages: &'a [u8],
+    form: &'a [u8],
+}
+
+/// Time and chance, handed in so that an answer depends on nothing else.
+#[derive(Clone, Copy)]
+struct Moment {
+    unix_ms: u64,
+    session: u128,
+    secret: u128,
+    mask: u128,
+    visitor: u128,
+}
+
+impl Moment {
+    fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            session: chance(),
+            secret: chance(),
+            mask: chance(),
+            visitor: chance(),
+        }
+    }
+
+    fn unix_seconds(self) -> u64 {
+        self.unix_ms / 1000
+    }
+}
+
+/// Numbers nobody guesses, from the keys that the standard library draws for its hash maps: enough
+/// for a demo, and no dependency.
+fn chance() -> u128 {
+    let half = |side: u8| u128::from(RandomState::new().hash_one(side));
+    (half(0) << 64) | half(1)
+}
+
+/// What the portal knows about one of its cookies.
+struct Known {
+    name: &'static str,
+    lifetime: Words,
+    attributes: &'static str,
+    purpose: Words,
+    declared: bool,
+    /// The id under which the visitor answers for it in `cookies_preferences`.
+    consent: Option<&'static str>,
+}
+
+const SESSION: Known = Known {
+    name: "sessionid",
+    lifetime: Words("14 jours", "14 days"),
+    attributes: "Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax",
+    purpose: Words(
+        "Se souvenir de vous d’une page à une autre.",
+        "Remember you from one page to the next.",
+    ),
+    declared: true,
+    consent: None,
+};
+
+const CSRF: Known = Known {
+    name: "csrftoken",
+    lifetime: Words("364 jours", "364 days"),
+    attributes: "Path=/; Max-Age=31449600; SameSite=Lax",
+    purpose: Words(
+        "Protéger les formulaires contre la falsification.",
+        "Protect the forms against forgery.",
+    ),
+    declared: true,
+    consent: None,
+};
+
+const LANGUAGE: Known = Known {
+    name: "django_language",
+    lifetime: Words("365 jours", "365 days"),
+    attributes: "Path=/; Max-Age=31536000; SameSite=Lax",
+    purpose: Words("Garder la langue choisie.", "Keep the language you chose."),
+    declared: true,
+    consent: None,
+};
+
+const PREFERENCES: Known = Known {
+    name: "cookies_preferences",
+    lifetime: Words("180 jours", "180 days"),
+    attributes: "Path=/; Max-Age=15552000; SameSite=Lax",
+    purpose: Words(
+        "Garder votre réponse au bandeau des cookies.",
+        "Keep your answer to the cookie banner.",
+    ),
+    declared: true,
+    consent: None,
+};
+
+const MATOMO_VISITOR: Known = Known {
+    name: "_pk_id.1.1fff",
+    lifetime: Words("393 jours", "393 days"),
+    attributes: "Path=/; Max-Age=33955200; SameSite=Lax",
+    purpose: Words("Matomo : distinguer les visiteurs.", "Matomo: tell visitors apart."),
+    declared: true,
+    consent: Some("matomo"),
+};
+
+const MATOMO_VISIT: Known = Known {
+    name: "_pk_ses.1.1fff",
+    lifetime: Words("30 minutes", "30 minutes"),
+    attributes: "Path=/; Max-Age=1800; SameSite=Lax",
+    purpose: Words("Matomo : suivre une visite.", "Matomo: follow one visit."),
+    declared: true,
+    consent: Some("matomo"),
+};
+
+const GOOGLE: Known = Known {
+    name: "_ga",
+    lifetime: Words("730 jours", "730 days"),
+    attributes: "Path=/; Max-Age=63072000; SameSite=Lax",
+    purpose: Words(
+        "Google Analytics : distinguer les visiteurs.",
+        "Google Analytics: tell visitors apart.",
+    ),
+    declared: true,
+    consent: Some("ga"),
+};
+
+const CITY: Known = Known {
+    name: "city_tracker",
+    lifetime: Words("365 jours", "365 days"),
+    attributes: "Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+    purpose: Words(
+        "Vous reconnaître partout. La charte n’en dit rien.",
+        "Recognise you everywhere. The charter does not mention it.",
+    ),
+    declared: false,
+    consent: None,
+};
+
+/// Every cookie of the portal, in the order in which the page lists them.
+const REGISTER: [Known; 8] =
+    [SESSION, CSRF, LANGUAGE, PREFERENCES, MATOMO_VISITOR, MATOMO_VISIT, GOOGLE, CITY];
+
+/// A text in French and in English.
+#[derive(Clone, Copy)]
+struct Words(&'static str, &'static str);
+
+impl Words {
+    fn to(self, language: Language) -> &'static str {
+        match language {
+            Language::French => self.0,
+            Language::English => self.1,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    French,
+    English,
+}
+
+impl Language {
+    fn tag(self) -> &'static str {
+        Words("fr", "en").to(self)
+    }
+
+    fn of_tag(tag: &[u8]) -> Option<Self> {
+        match tag {
+            b"fr" => Some(Self::French),
+            b"en" => Some(Self::English),
+            _ => None,
+        }
+    }
+
+    /// The preferred one of an `Accept-Language`, the first where two weigh the same; English
+    /// where neither is asked for.
+    fn accepted(field: &[u8]) -> Self {
+        let mut best = (0.0, Self::English);
+        for range in String::from_utf8_lossy(field).split(',') {
+            let (tag, parameter) = range.split_once(';').unwrap_or((range, "q=1"));
+            let primary = tag.trim().get(..2).unwrap_or_default().to_ascii_lowercase();
+            let ends = tag.trim()[primary.len()..].chars().next().is_none_or(|c| c == '-');
+            let weight = parameter.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+            match (Self::of_tag(primary.as_bytes()), weight) {
+                (Some(language), Some(weight)) if ends && weight > best.0 => {
+                    best = (weight, language);
+                }
+                _ => {}
+            }
+        }
+        best.1
+    }
+}
+
+impl<'a> Visit<'a> {
+    /// The cookies of the request, as an origin reads them: name and value, in their order.
+    fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let trimmed = self.cookies.split(|&b| b == b';').map(<[u8]>::trim_ascii);
+        trimmed.filter(|pair| !pair.is_empty()).map(|pair| {
+            match pair.iter().position(|&b| b == b'=') {
+                Some(at) => (pair[..at].trim_ascii_end(), pair[at + 1..].trim_ascii_start()),
+                None => (&pair[..0], pair),
+            }
+        })
+    }
+
+    /// The value of the first cookie with this name.
+    fn cookie(&self, known: &Known) -> Option<&'a [u8]> {
+        let wanted = known.name.as_bytes();
+        self.pairs().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    }
+
+    /// The names that reached the portal, each once.
+    fn received(&self) -> BTreeSet<String> {
+        self.pairs().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
+    fn language(&self) -> Language {
+        let chosen = self.cookie(&LANGUAGE).and_then(Language::of_tag);
+        chosen.unwrap_or_else(|| Language::accepted(self.languages))
+    }
+
+    /// The visitor's answer to the banner, where there is one that can be read.
+    fn preferences(&self) -> Option<Preferences> {
+        let text = percent_decoded(self.cookie(&PREFERENCES)?);
+        let answer: Value = serde_json::from_slice(&text).ok()?;
+        let granted = |id: &str| answer.get(id).and_then(Value::as_bool).unwrap_or(false);
+        answer.is_object().then(|| Preferences { matomo: granted("matomo"), ga: granted("ga") })
+    }
+
+    /// A field of the form, the first with this name.
+    fn field(&self, name: &str) -> Option<Vec<u8>> {
+        self.form.split(|&b| b == b'&').find_map(|pair| {
+            let value = pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            let spaced: Vec<u8> = value.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+            Some(percent_decoded(&spaced))
+        })
+    }
+
+    /// The secret that the visitor's `csrftoken` holds.
+    fn secret(&self) -> Option<u128> {
+        number(self.cookie(&CSRF)?)
+    }
+
+    /// Whether the form comes from a page of this portal: its token unmasks to the cookie.
+    fn is_own_form(&self) -> bool {
+        let token = self.field("csrfmiddlewaretoken").unwrap_or_default();
+        let unmasked = token
+            .split_at_checked(32)
+            .and_then(|(mask, masked)| Some(number(mask)? ^ number(masked)?));
+        unmasked.is_some() && unmasked == self.secret()
+    }
+}
+
+struct Preferences {
+    matomo: bool,
+    ga: bool,
+}
+
+/// The whole portal: one visit in, one response out.
+fn answer(visit: &Visit<'_>, moment: Moment) -> Response<Full<Bytes>> {
+    let read = matches!(*visit.method, Method::GET | Method::HEAD);
+    let posted = *visit.method == Method::POST;
+    match visit.path {
+        "/" if read => page(visit, moment, StatusCode::OK, None),
+        "/language" if posted => choose_language(visit, moment),
+        "/preferences" if posted => choose_cookies(visit, moment),
+        // These three set nothing, so that asking what arrived does not change what arrived.
+        "/cookies.json" if read => {
+            let names = json!({ "received": visit.received() });
+            reply(StatusCode::OK, "application/json", names.to_string())
+        }
+        "/portal.css" if read => reply(StatusCode::OK, "text/css; charset=utf-8", STYLE),
+        "/portal.js" if read => reply(StatusCode::OK, "text/javascript; charset=utf-8", SCRIPT),
+        "/language" | "/preferences" => not_allowed("POST"),
+        "/" | "/cookies.json" | "/portal.css" | "/portal.js" => not_allowed("GET, HEAD"),
+        _ => {
+            let notice =
+                Words("Il n’y a pas de page à cette adresse.", "There is no page at this address.");
+            page(visit, moment, StatusCode::NOT_FOUND, Some(notice))
+        }
+    }
+}
+
+fn choose_language(visit: &Visit<'_>, moment: Moment) -> Response<Full<Bytes>> {
+    if !visit.is_own_form() {
+        return forged(visit, moment);
+    }
+    let wanted = visit.field("language").unwrap_or_default();
+    match Language::of_tag(&wanted) {
+        Some(language) => redirect_home(visit, moment, LANGUAGE.line(language.tag())),
+        None => short(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// The banner without script: the same answer, written by the portal.
+fn choose_cookies(visit: &Visit<'_>, moment: Moment) -> Response<Full<Bytes>> {
+    if !visit.is_own_form() {
+        return forged(visit, moment);
+    }
+    let choice = visit.field("choice").unwrap_or_default();
+    let granted = |id| match choice.as_slice() {
+        b"accept" => true,
+        b"refuse" => false,
+        _ => visit.field(id).is_some(),
+    };
+    let answer = json!({
+        "functional_cookies": true,
+        "matomo": granted("matomo"),
+        "ga": granted("ga"),
+        "timestamp": moment.unix_ms,
+    });
+    let value = percent_encoded(&answer.to_string());
+    redirect_home(visit, moment, PREFERENCES.line(&value))
+}
+
+fn forged(visit: &Visit<'_>, moment: Moment) -> Response<Full<Bytes>> {
+    let notice = Words(
+        "Ce formulaire ne vient pas d’une page de ce portail, ou son cookie csrftoken manque. Réessayez ci-dessous.",
+        "This form does not come from a page of this portal, or its csrftoken cookie is missing. Try again below.",
+    );
+    page(visit, moment, StatusCode::FORBIDDEN, Some(notice))
+}
+
+/// To `/` with GET, setting `line` on top of what every page sets.
+fn redirect_home(visit: &Visit<'_>, moment: Moment, line: HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = reply(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "");
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static("/"));
+    response.headers_mut().append(SET_COOKIE, line);
+    set_all(&mut response, every_page(visit, moment));
+    response
+}
+
+fn page(
+    visit: &Visit<'_>,
+    moment: Moment,
+    status: StatusCode,
+    notice: Option<Words>,
+) -> Response<Full<Bytes>> {
+    let cookies = every_page(visit, moment);
+    let mut response =
+        reply(status, "text/html; charset=utf-8", document(visit, moment, &cookies, notice));
+    set_all(&mut response, cookies);
+    response
+}
+
+/// What the portal sets with every page, whoever asks and whatever they answered.
+fn every_page(visit: &Visit<'_>, moment: Moment) -> Vec<(&'static Known, HeaderValue)> {
+    let Moment { session, visitor, .. } = moment;
+    let seconds = moment.unix_seconds();
+    let secret = visit.secret().unwrap_or(moment.secret);
+    let mut cookies = Vec::with_capacity(REGISTER.len());
+    let mut set = |known: &'static Known, value: &str| cookies.push((known, known.line(value)));
+    if visit.cookie(&SESSION).is_none() {
+        set(&SESSION, &format!("{session:032x}"));
+    }
+    set(&CSRF, &format!("{secret:032x}"));
+    set(&MATOMO_VISITOR, &format!("{:016x}.{seconds}.", visitor >> 64));
+    set(&MATOMO_VISIT, "1");
+    set(&GOOGLE, &format!("GA1.1.{}.{seconds}", (visitor >> 32) as u32));
+    set(&CITY, &format!("{visitor:032x}"));
+    cookies
+}
+
+impl Known {
+    /// The set-cookie-string that sets this cookie.
+    fn line(&self, value: &str) -> HeaderValue {
+        HeaderValue::try_from(format!("{}={value}; {}", self.name, self.attributes))
+            .expect("names, values and attributes of this portal are visible ASCII")
+    }
+}
+
+fn set_all(response: &mut Response<Full<Bytes>>, cookies: Vec<(&Known, HeaderValue)>) {
+    for (_, line) in cookies {
+        response.headers_mut().append(SET_COOKIE, line);
+    }
+}
+
+fn short(status: StatusCode) -> Response<Full<Bytes>> {
+    let text = status.canonical_reason().unwrap_or_default();
+    reply(status, "text/plain; charset=utf-8", format!("{text}\n"))
+}
+
+fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
+    let mut response = short(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn reply(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The page as HTML: `[[français|English]]` of the template first, then its `{{slots}}` in one
+/// pass, so that nothing a visitor sent is ever read as template.
+fn document(
+    visit: &Visit<'_>,
+    moment: Moment,
+    cookies: &[(&Known, HeaderValue)],
+    notice: Option<Words>,
+) -> String {
+    let language = visit.language();
+    let preferences = visit.preferences();
+    let granted = |of: fn(&Preferences) -> bool| preferences.as_ref().is_some_and(of);
+    let checked = |granted: bool| if granted { "checked" } else { "" }.to_owned();
+    let secret = visit.secret().unwrap_or(moment.secret);
+    let mut html = String::with_capacity(2 * PAGE.len());
+    fill(&mut html, &translated(PAGE, language), |slot| match slot {
+        "lang" => language.tag().to_owned(),
+        "french" => (language == Language::French).to_string(),
+        "english" => (language == Language::English).to_string(),
+        // Masked as Django masks it: the page never holds the cookie's value itself.
+        "token" => format!("{:032x}{:032x}", moment.mask, moment.mask ^ secret),
+        "notice" => notice.map_or_else(String::new, |words| {
+            format!("<p class=\"notice\" role=\"alert\">{}</p>", escaped(words.to(language)))
+        }),
+        "answer" => answer_in_words(preferences.as_ref(), language),
+        "matomo" => checked(granted(|p| p.matomo)),
+        "ga" => checked(granted(|p| p.ga)),
+        "rows" => rows(&visit.received(), cookies, language),
+        _ => String::new(),
+    });
+    html
+}
+
+fn answer_in_words(preferences: Option<&Preferences>, language: Language) -> String {
+    let Some(preferences) = preferences else {
+        let none = Words(
+            "Vous n’avez pas encore répondu : rien n’est accepté.",
+            "You have not answered yet: nothing is accepted.",
+        );
+        return none.to(language).to_owned();
+    };
+    let word = |granted| match granted {
+        true => Words("accepté", "accepted").to(language),
+        false => Words("refusé", "refused").to(language),
+    };
+    let (matomo, ga) = (word(preferences.matomo), word(preferences.ga));
+    let lead = Words("Votre réponse\u{a0}:", "Your answer:").to(language);
+    format!("{lead} Matomo {matomo}, Google Analytics {ga}.")
+}
+
+/// One row per cookie that this response tries to set or that this request brought.
+fn rows(
+    received: &BTreeSet<String>,
+    cookies: &[(&Known, HeaderValue)],
+    language: Language,
+) -> String {
+    let mut html = String::new();
+    for known in &REGISTER {
+        let tried = cookies.iter().any(|(cookie, _)| cookie.name == known.name);
+        let came_back = received.contains(known.name);
+        if tried || came_back {
+            row(&mut html, &RowOf::Known { known, tried }, came_back, language);
+        }
+    }
+    for name in received.iter().filter(|name| REGISTER.iter().all(|known| known.name != **name)) {
+        row(&mut html, &RowOf::Foreign { name }, true, language);
+    }
+    html
+}
+
+enum RowOf<'a> {
+    Known { known: &'a Known, tried: bool },
+    Foreign { name: &'a str },
+}
+
+fn row(html: &mut String, of: &RowOf<'_>, came_back: bool, language: Language) {
+    let say = |french, english| Words(french, english).to(language);
+    let (name, data, tag, purpose, sent) = match *of {
+        RowOf::Known { known, tried } => {
+            let word = if known.declared { "yes" } else { "no" };
+            let tag = match known.declared {
+                true => say("déclaré", "declared"),
+                false => say("non déclaré", "not declared"),
+            };
+            let data = format!(
+                " data-declared=\"{word}\" data-consent=\"{}\"{}",
+                known.consent.unwrap_or_default(),
+                if tried { " data-set" } else { "" },
+            );
+            let tag = format!(" <span class=\"tag {word}\">{tag}</span>");
+            let sent = tried.then(|| known.lifetime.to(language));
+            (known.name, data, tag, known.purpose.to(language), sent)
+        }
+        RowOf::Foreign { name } => {
+            let purpose = say("Pas un cookie de ce portail.", "Not one of this portal’s cookies.");
+            (name, String::new(), String::new(), purpose, None)
+        }
+    };
+    let shown = if name.is_empty() { say("(sans nom)", "(nameless)") } else { name };
+    let _infallible = write!(
+        html,
+        "<tr role=\"row\" data-name=\"{name}\"{data}><th scope=\"row\" role=\"rowheader\">\
+         <code>{shown}</code>{tag}<small>{purpose}</small></th>",
+        name = escaped(name),
+        shown = escaped(shown),
+    );
+    let asked = sent.map(|lifetime| format!("{} {lifetime}", say("pour", "for")));
+    let tried = match sent {
+        Some(_) => ("sent", say("envoyé", "sent")),
+        None => ("absent", say("pas cette fois", "not this time")),
+    };
+    let reached = match came_back {
+        true => ("arrived", say("reçu", "received")),
+        false => ("absent", say("non", "no")),
+    };
+    cell(html, say("1 Voulu déposer", "1 Tried to set"), tried, asked.as_deref());
+    cell(html, say("2 Arrivé", "2 Arrived"), ("absent", "?"), None);
+    cell(html, say("3 Reçu", "3 Received"), reached, None);
+    html.push_str("</tr>\n");
+}
+
+fn cell(html: &mut String, lane: &str, (class, word): (&str, &str), detail: Option<&str>) {
+    let detail = detail.map_or_else(String::new, |detail| format!("<small>{detail}</small>"));
+    let _infallible = write!(
+        html,
+        "<td role=\"cell\" data-lane=\"{lane}\"><span class=\"state {class}\">{word}</span>{detail}</td>",
+    );
+}
+
+/// The template with one side of every `[[français|English]]`.
+fn translated(template: &str, language: Language) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("[[") {
+        text.push_str(before);
+        let (both, tail) = after.split_once("]]").unwrap_or((after, ""));
+        let (french, english) = both.split_once('|').unwrap_or((both, both));
+        text.push_str(match language {
+            Language::French => french,
+            Language::English => english,
+        });
+        rest = tail;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// Writes `template` with every `{{slot}}` replaced by what `value_of` says.
+fn fill(html: &mut String, template: &str, value_of: impl Fn(&str) -> String) {
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (slot, tail) = after.split_once("}}").unwrap_or((after, ""));
+        html.push_str(before);
+        html.push_str(&value_of(slot));
+        rest = tail;
+    }
+    html.push_str(rest);
+}
+
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            _ => html.push(char),
+        }
+    }
+    html
+}
+
+/// As `encodeURIComponent` does.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(3 * text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _infallible = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// Every `%` and two hexadecimal digits as the byte they mean; a `%` of another kind stays.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, tail)) = rest.split_first() {
+        let byte = match (first, tail) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)).map(|(h, l)| (h << 4) | l),
+            _ => None,
+        };
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    bytes
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// A number of 32 hexadecimal digits.
+fn number(text: &[u8]) -> Option<u128> {
+    if text.len() != 32 {
+        return None;
+    }
+    text.iter().try_fold(0, |sum, &byte| Some((sum << 4) | u128::from(digit(byte)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    const MOMENT: Moment = Moment {
+        unix_ms: 1_790_000_000_123,
+        session: 0x5e55_0000_0000_0000_0000_0000_0000_0001,
+        secret: 0x5ec2_e700_0000_0000_0000_0000_0000_0002,
+        mask: 0x7777_7777_7777_7777_7777_7777_7777_7777,
+        visitor: 0xabcd_ef01_2345_6789_abcd_ef01_2345_6789,
+    };
+    const SECRET_COOKIE: &str = "csrftoken=000000000000000000000000000000ff";
+    const SECRET_TOKEN: &str = "00000000000000000000000000000f0f00000000000000000000000000000ff0";
+    const TRACKERS: [&str; 4] = ["_pk_id.1.1fff", "_pk_ses.1.1fff", "_ga", "city_tracker"];
+
+    struct Seen {
+        status: u16,
+        lines: Vec<String>,
+        headers: HeaderMap,
+        body: String,
+    }
+
+    impl Seen {
+        fn names(&self) -> Vec<&str> {
+            self.lines.iter().filter_map(|line| Some(line.split_once('=')?.0)).collect()
+        }
+    }
+
+    fn seen(visit: &Visit<'_>) -> Seen {
+        let (head, body) = answer(visit, MOMENT).into_parts();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let body = runtime.block_on(body.collect()).expect("a full body").to_bytes();
+        let text = |value: &HeaderValue| value.to_str().expect("ASCII").to_owned();
+        Seen {
+            status: head.status.as_u16(),
+            lines: head.headers.get_all(SET_COOKIE).iter().map(text).collect(),
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).expect("UTF-8"),
+        }
+    }
+
+    fn get(path: &str, cookies: &str) -> Seen {
+        let cookies = cookies.as_bytes();
+        seen(&Visit { method: &Method::GET, path, cookies, languages: b"", form: b"" })
+    }
+
+    fn post(path: &str, cookies: &str, form: &str) -> Seen {
+        let (cookies, form) = (cookies.as_bytes(), form.as_bytes());
+        seen(&Visit { method: &Method::POST, path, cookies, languages: b"", form })
+    }
+
+    #[test]
+    fn every_page_sets_its_trackers_whatever_the_visitor_said() {
+        let refused = "sessionid=x; cookies_preferences=%7B%22matomo%22%3Afalse%7D";
+        for (path, status) in [("/", 200), ("/nowhere", 404), ("/favicon.ico", 404)] {
+            let first = get(path, "");
+            assert_eq!(first.status, status, "{path}");
+            assert_eq!(first.names()[..2], ["sessionid", "csrftoken"], "{path}");
+            assert_eq!(first.names()[2..], TRACKERS, "{path}");
+            assert_eq!(get(path, refused).names()[1..], TRACKERS, "{path}");
+        }
+    }
+
+    #[test]
+    fn lines_ask_for_what_the_charter_will_judge() {
+        let lines = get("/", "").lines;
+        let attributes: Vec<_> =
+            lines.iter().filter_map(|line| line.split_once("; Path=/; ")).map(|l| l.1).collect();
+        assert_eq!(
+            attributes,
+            [
+                "Max-Age=1209600; HttpOnly; SameSite=Lax",
+                "Max-Age=31449600; SameSite=Lax",
+                "Max-Age=33955200; SameSite=Lax",
+                "Max-Age=1800; SameSite=Lax",
+                "Max-Age=63072000; SameSite=Lax",
+                "Max-Age=31536000; HttpOnly; SameSite=Lax",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_secret_of_a_visitor_is_kept_and_a_strange_one_replaced() {
+        let token = |cookies| {
+            let lines = get("/", cookies).lines;
+            lines.iter().find_map(|l| l.strip_prefix("csrftoken=")?.get(..32).map(str::to_owned))
+        };
+        assert_eq!(token(SECRET_COOKIE).as_deref(), Some("000000000000000000000000000000ff"));
+        for strange in
+            ["", "csrftoken=", "csrftoken=<b>", "csrftoken=+00000000000000000000000000000ff"]
+        {
+            assert_eq!(token(strange), Some(format!("{:032x}", MOMENT.secret)), "{strange}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_about_cookies_sets_none() {
+        for path in ["/cookies.json", "/portal.css", "/portal.js"] {
+            let seen = get(path, "a=1");
+            assert_eq!((seen.status, seen.lines.len()), (200, 0), "{path}");
+            assert_eq!(seen.headers[CACHE_CONTROL], "no-store", "{path}");
+        }
+        let names = get("/cookies.json", "b=secret; a=1;; a=2; bare; =x; c\"<").body;
+        assert_eq!(names, r#"{"received":["","a","b"]}"#);
+        assert_eq!(get("/cookies.json", "").body, r#"{"received":[]}"#);
+    }
+
+    #[test]
+    fn nothing_is_stored_on_the_way() {
+        let form = format!("csrfmiddlewaretoken={SECRET_TOKEN}&language=fr");
+        let all = [
+            get("/", ""),
+            get("/nowhere", ""),
+            get("/language", ""),
+            post("/language", SECRET_COOKIE, &form),
+            post("/language", "", &form),
+            post("/language", SECRET_COOKIE, &form.replace("=fr", "=tlh")),
+        ];
+        for seen in &all {
+            assert_eq!(seen.headers[CACHE_CONTROL], "no-store", "{}", seen.status);
+        }
+        assert_eq!(all.map(|seen| seen.status), [200, 404, 405, 303, 403, 400]);
+    }
+
+    #[test]
+    fn a_form_is_taken_from_the_portals_own_pages_alone() {
+        let token = format!("csrfmiddlewaretoken={SECRET_TOKEN}");
+        let cases = [
+            (SECRET_COOKIE, token.as_str(), 303),
+            ("", token.as_str(), 403),
+            ("csrftoken=000000000000000000000000000000fe", token.as_str(), 403),
+            ("csrftoken=ff", token.as_str(), 403),
+            (SECRET_COOKIE, "", 403),
+            (SECRET_COOKIE, "csrfmiddlewaretoken=", 403),
+            (SECRET_COOKIE, "csrfmiddlewaretoken=000000000000000000000000000000ff", 403),
+            (SECRET_COOKIE, "csrfmiddlewaretoken=%C3%A9", 403),
+        ];
+        for (cookies, token, expected) in cases {
+            for (path, field) in [("/language", "language=fr"), ("/preferences", "choice=accept")] {
+                let seen = post(path, cookies, &format!("{field}&{token}"));
+                assert_eq!(seen.status, expected, "{path} with {cookies} and {token}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_token_of_a_page_opens_its_forms() {
+        let page = get("/", "");
+        let (_, after) =
+            page.body.split_once("name=\"csrfmiddlewaretoken\" value=\"").expect("one");
+        let cookie = page.lines[1].split_once(';').expect("attributes").0;
+        let seen =
+            post("/language", cookie, &format!("csrfmiddlewaretoken={}&language=en", &after[..64]));
+        assert_eq!(seen.status, 303);
+        assert_eq!(seen.headers[LOCATION], "/");
+        assert_eq!(seen.lines[0], "django_language=en; Path=/; Max-Age=31536000; SameSite=Lax");
+    }
+
+    #[test]
+    fn preferences_are_written_as_the_banner_writes_them() {
+        let written = |fields: &str| {
+            let form = format!("csrfmiddlewaretoken={SECRET_TOKEN}&{fields}");
+            let seen = post("/preferences", SECRET_COOKIE, &form);
+            let line = seen.lines[0].strip_prefix("cookies_preferences=").expect("the answer");
+            let (value, attributes) = line.split_once("; ").expect("attributes");
+            assert_eq!(attributes, "Path=/; Max-Age=15552000; SameSite=Lax");
+            assert!(!value.contains(['{', '"', ',', ':', '}']), "{value}");
+            serde_json::from_slice::<Value>(&percent_decoded(value.as_bytes())).expect("JSON")
+        };
+        let answer = |matomo: bool, ga: bool| json!({ "functional_cookies": true, "matomo": matomo, "ga": ga, "timestamp": MOMENT.unix_ms });
+        assert_eq!(written("choice=accept"), answer(true, true));
+        assert_eq!(written("choice=refuse&matomo=on&ga=on"), answer(false, false));
+        assert_eq!(written("choice=save&matomo=on"), answer(true, false));
+        assert_eq!(written("ga=on"), answer(false, true));
+    }
+
+    #[test]
+    fn the_page_shows_the_answer_it_received() {
+        let with = |value: &str| get("/", &format!("cookies_preferences={value}")).body;
+        let page = with("%7B%22matomo%22%3Atrue%2C%22ga%22%3Afalse%7D");
+        assert!(page.contains("Matomo accepted, Google Analytics refused."));
+        assert!(page.contains("name=\"matomo\" checked>"));
+        assert!(page.contains("name=\"ga\" >"));
+        for unreadable in ["", "%7B", "%E0%A4%A", "true", "null"] {
+            assert!(with(unreadable).contains("You have not answered yet"), "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn pages_name_cookies_and_never_show_values() {
+        let cookies = "sessionid=hush-session; csrftoken=000000000000000000000000000000ff; \
+                       stray=hush-stray; <i>\"&'=hush-markup; hush-nameless";
+        for path in ["/", "/nowhere", "/cookies.json"] {
+            let Seen { body, lines, .. } = get(path, cookies);
+            assert!(!body.contains("hush"), "{path}");
+            for line in lines.iter().filter(|line| !line.starts_with("_pk_ses")) {
+                let value = line.split(['=', ';']).nth(1).expect("a value");
+                assert!(!body.contains(value), "{path}: {line}");
+            }
+        }
+        let page = get("/", cookies).body;
+        assert!(page.contains("data-name=\"stray\""));
+        assert!(page.contains("<code>&lt;i&gt;&quot;&amp;&#39;</code>"));
+        assert!(page.contains("<code>(nameless)</code>"));
+        assert!(!page.contains("<i>"));
+    }
+
+    #[test]
+    fn names_from_outside_are_not_read_as_template() {
+        let page = get("/", "{{token}}=1; [[a|b]]=1").body;
+        assert!(page.contains("<code>{{token}}</code>"));
+        assert!(page.contains("<code>[[a|b]]</code>"));
+    }
+
+    #[test]
+    fn rows_say_what_was_tried_and_what_came_back() {
+        let page = get("/", "sessionid=1; _ga=1; django_language=en").body;
+        let row = |name: &str| {
+            let start = format!("<tr role=\"row\" data-name=\"{name}\"");
+            page.lines().find(|line| line.starts_with(&start)).unwrap_or_default()
+        };
+        let cases = [
+            ("sessionid", false, true, "declared"),
+            ("csrftoken", true, false, "declared"),
+            ("django_language", false, true, "declared"),
+            ("_pk_id.1.1fff", true, false, "declared"),
+            ("_ga", true, true, "declared"),
+            ("city_tracker", true, false, "not declared"),
+        ];
+        for (name, tried, came_back, tag) in cases {
+            assert_eq!(row(name).contains(" data-set>"), tried, "{name}");
+            assert_eq!(row(name).contains(">received<"), came_back, "{name}");
+            assert!(row(name).contains(&format!(">{tag}</span>")), "{name}");
+        }
+        assert_eq!(row("cookies_preferences"), "");
+    }
+
+    #[test]
+    fn every_slot_and_phrase_of_the_template_is_filled() {
+        for language in [Language::French, Language::English] {
+            let text = translated(PAGE, language);
+            assert!(!text.contains("[[") && !text.contains("]]") && !text.contains('|'));
+            fill(&mut String::new(), &text, |slot| {
+                let known = ["lang", "french", "english", "token", "notice", "answer"];
+                let more = ["matomo", "ga", "rows"];
+                assert!(known.contains(&slot) || more.contains(&slot), "{slot}");
+                String::new()
+            });
+        }
+        assert_eq!(PAGE.matches("[[").count(), PAGE.matches("]]").count());
+    }
+
+    #[test]
+    fn the_language_is_the_chosen_one_or_the_preferred_one() {
+        use Language::{English, French};
+        let cases = [
+            ("", "", English),
+            ("", "fr", French),
+            ("", "fr-CA, en;q=0.8", French),
+            ("", "en;q=0.5, FR;q=0.7", French),
+            ("", "de, fr;q=0.2, en;q=0.1", French),
+            ("", "fr;q=0, de", English),
+            ("", "fro, é, f, ;q=, fr;q=x", English),
+            ("django_language=fr", "en", French),
+            ("django_language=en", "fr", English),
+            ("django_language=de", "fr", French),
+        ];
+        for (cookies, languages, expected) in cases {
+            let visit = Visit {
+                method: &Method::GET,
+                path: "/",
+                cookies: cookies.as_bytes(),
+                languages: languages.as_bytes(),
+                form: b"",
+            };
+            assert_eq!(visit.language(), expected, "{cookies:?} with {languages:?}");
+        }
+    }
+
+    #[test]
+    fn methods() {
+        for (method, path, status, allow) in [
+            (Method::HEAD, "/", 200, None),
+            (Method::POST, "/", 405, Some("GET, HEAD")),
+            (Method::DELETE, "/cookies.json", 405, Some("GET, HEAD")),
+            (Method::GET, "/preferences", 405, Some("POST")),
+            (Method::PUT, "/nowhere", 404, None),
+        ] {
+            let visit = Visit { method: &method, path, cookies: b"", languages: b"", form: b"" };
+            let seen = seen(&visit);
+            assert_eq!(seen.status, status, "{method} {path}");
+            let found = seen.headers.get(ALLOW).map(|value| value.to_str().expect("ASCII"));
+            assert_eq!(found, allow, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn percent_encoding_there_and_back() {
+        let text = "{\"a\":true, é'(~)}";
+        assert_eq!(percent_encoded(text), "%7B%22a%22%3Atrue%2C%20%C3%A9'(~)%7D");
+        assert_eq!(percent_decoded(percent_encoded(text).as_bytes()), text.as_bytes());
+        for broken in ["%", "%4", "%zz", "100%"] {
+            assert_eq!(percent_decoded(broken.as_bytes()), broken.as_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_form_beyond_the_limit_gets_413() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(serve(listener));
+        for (length, expected) in
+            [(FORM_LIMIT, "403"), (FORM_LIMIT + 1, "413"), (20 * FORM_LIMIT, "413")]
+        {
+            let mut stream = TcpStream::connect(address).await.expect("a connection");
+            let head = format!(
+                "POST /language HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.expect("head sent");
+            stream.write_all(&vec![b'a'; length]).await.expect("body sent");
+            let mut response = Vec::new();
+            stream.read_to_end(&mut response).await.expect("response read");
+            let status = String::from_utf8_lossy(&response[9..12]).into_owned();
+            assert_eq!(status, expected, "{length} bytes");
+        }
+    }
+}

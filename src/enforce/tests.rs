@@ -1,0 +1,169 @@
+//! Header maps in, header maps out.
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+
+use super::*;
+use crate::charter::{Category, Charter, Declaration, Forced, LifetimeCap, Need, Pattern, Scopes};
+use crate::consent::{Consent, Ids, Rules, Tool};
+use crate::policy::{Context, Reason};
+
+fn charter() -> Charter {
+    let declaration = |name: &str, need| Declaration {
+        name: Pattern::new(name).expect("a valid pattern"),
+        provider: "".into(),
+        service: "".into(),
+        purpose: "".into(),
+        category: Category::Necessary,
+        need,
+        max_age: Some(LifetimeCap::Seconds(100)),
+        forced: Forced::default(),
+    };
+    let declarations = ["a", "b", "cookies_preferences"]
+        .map(|name| declaration(name, Need::Exempt))
+        .into_iter()
+        .chain([declaration("stats", Need::Consent(Ids::one(0)))]);
+    Charter::new(declarations.collect(), Scopes::default()).expect("no clash")
+}
+
+fn context(charter: &Charter) -> Context<'_> {
+    Context { charter, consent: Consent::default(), host: "example.org", now: 1_790_000_000 }
+}
+
+fn rules() -> Rules {
+    Rules {
+        tool: Tool::Opendatasoft,
+        cookie: "cookies_preferences".into(),
+        max_age: None,
+        ids: ["matomo".into()].into(),
+    }
+}
+
+fn map(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
+    let values = lines.iter().map(|line| HeaderValue::from_bytes(line).expect("a field value"));
+    values.map(|value| (name.clone(), value)).collect()
+}
+
+fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<&[u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+}
+
+fn reasons(report: &Report) -> Vec<Reason> {
+    report.entries().iter().map(|entry| entry.reason).collect()
+}
+
+#[test]
+fn one_refused_line_leaves_the_others_alone() {
+    let charter = charter();
+    let kept: [&[u8]; 4] = [b"a=1; Path=/", b"b=\xe9;x", b"a=2;  HttpOnly", b"b=3; Max-Age=100"];
+    let mut headers = map(SET_COOKIE, &[kept[0], b"evil=1", kept[1], kept[2], kept[3]]);
+    headers.insert("set-cookie2", HeaderValue::from_static("a=1"));
+    let mut report = Report::with_names();
+    response(&mut headers, &context(&charter), Mode::Enforce, &mut report);
+    assert_eq!(lines(&headers, SET_COOKIE), kept);
+    assert!(!headers.contains_key("set-cookie2"));
+    assert_eq!(
+        reasons(&report),
+        [
+            Reason::Exempt,
+            Reason::Undeclared,
+            Reason::Exempt,
+            Reason::Exempt,
+            Reason::Exempt,
+            Reason::Malformed
+        ]
+    );
+    assert_eq!(report.entries()[1].name.as_deref(), Some(&b"evil"[..]));
+}
+
+#[test]
+fn rewritten_lines_stay_in_their_place() {
+    let charter = charter();
+    let mut headers = map(SET_COOKIE, &[b"a=1", b"b=2; Max-Age=999; X", b"evil=v; Max-Age=0"]);
+    response(&mut headers, &context(&charter), Mode::Enforce, &mut Report::default());
+    let expected: [&[u8]; 3] = [b"a=1", b"b=2; Max-Age=100; X", b"evil=; Max-Age=0"];
+    assert_eq!(lines(&headers, SET_COOKIE), expected);
+}
+
+#[test]
+fn the_last_line_may_go() {
+    let charter = charter();
+    let mut headers = map(SET_COOKIE, &[b"evil=1"]);
+    response(&mut headers, &context(&charter), Mode::Enforce, &mut Report::default());
+    assert!(headers.is_empty());
+}
+
+#[track_caller]
+fn filtered(fields: &[&[u8]], expected: &[&[u8]]) -> Report {
+    let charter = charter();
+    let mut headers = map(COOKIE, fields);
+    let mut report = Report::default();
+    let limits = RequestLimits::default();
+    let mode = Mode::Enforce;
+    request(&mut headers, &context(&charter), &rules(), &limits, mode, &mut report)
+        .expect("within limits");
+    assert_eq!(lines(&headers, COOKIE), expected);
+    report
+}
+
+#[test]
+fn requests_keep_survivors_byte_for_byte() {
+    filtered(&[b"a=1;b=2 ; "], &[b"a=1;b=2 ; "]);
+    filtered(&[b"a=1;evil=1;b = \xe9 ;$Version=1"], &[b"a=1; b = \xe9"]);
+    filtered(&[b"a=1", b"evil=1; b=2", b"a=3"], &[b"a=1; b=2; a=3"]);
+    filtered(&[b"a=1", b"b=2"], &[b"a=1; b=2"]);
+    filtered(&[b"evil=1", b"token"], &[]);
+    filtered(&[b"x; evil=1"], &[]);
+    filtered(&[b"a=1,evil=2"], &[b"a=1,evil=2"]);
+    let report = filtered(&[b"a=\"x; evil=1; b=y\""], &[]);
+    let expected = [Reason::Malformed, Reason::Undeclared, Reason::Malformed];
+    assert_eq!(reasons(&report), expected);
+}
+
+#[test]
+fn consent_is_read_from_all_fields_before_anything_is_judged() {
+    let consent = b"cookies_preferences={\"matomo\":true,\"timestamp\":1790000000}";
+    filtered(&[b"stats=1", consent], &[&[b"stats=1; ", &consent[..]].concat()]);
+    filtered(&[b"stats=1", b"a=1"], &[b"a=1"]);
+}
+
+#[test]
+fn too_many_cookies_are_refused() {
+    let charter = charter();
+    let limits = RequestLimits { pairs: 3, bytes: 20 };
+    let over = |fields: &[&[u8]], mode| {
+        let (mut headers, mut report) = (map(COOKIE, fields), Report::default());
+        let before = headers.clone();
+        let result =
+            request(&mut headers, &context(&charter), &rules(), &limits, mode, &mut report);
+        assert_eq!(headers, before);
+        (result.is_err(), reasons(&report) == [Reason::Limit])
+    };
+    assert_eq!(over(&[b"a=1;;"], Mode::Enforce), (false, false));
+    assert_eq!(over(&[b"a=1;;;"], Mode::Enforce), (true, true));
+    assert_eq!(over(&[b"a", b"a", b"a", b"a"], Mode::Enforce), (true, true));
+    assert_eq!(over(&[b"a=345678901234567890"], Mode::Enforce), (false, false));
+    assert_eq!(over(&[b"a=34567890123456789", b"12"], Mode::Enforce), (true, true));
+    assert_eq!(over(&[b"a=1;;;"], Mode::Report), (false, true));
+}
+
+#[test]
+fn report_mode_changes_nothing_and_says_the_same() {
+    let charter = charter();
+    let mut reports = [Report::default(), Report::default()];
+    for (mode, report) in [Mode::Enforce, Mode::Report].into_iter().zip(&mut reports) {
+        let mut headers = map(COOKIE, &[b"a=1; evil=2", b"b=1"]);
+        headers.insert("cookie2", HeaderValue::from_static("$Version=1"));
+        headers.extend(map(SET_COOKIE, &[b"evil=1", b"a=1; Max-Age=9999"]));
+        headers.insert("set-cookie2", HeaderValue::from_static("a=1"));
+        let before = headers.clone();
+        let limits = RequestLimits::default();
+        request(&mut headers, &context(&charter), &rules(), &limits, mode, report)
+            .expect("within limits");
+        response(&mut headers, &context(&charter), mode, report);
+        trailers(&mut headers, mode, report);
+        assert_eq!(headers == before, mode == Mode::Report);
+    }
+    let [enforced, reported] = reports;
+    assert_eq!(reasons(&enforced)[..6], reasons(&reported)[..6]);
+}

@@ -1,0 +1,213 @@
+//! The decision: charter, consent, cookie and time in; keep, rewrite or block out, with the reason.
+//!
+//! Everything that judges a cookie calls [`set_cookie`] or [`pair`]; nothing else decides. Deciding
+//! does not fail: what cannot be read has a reason of its own, and is blocked.
+
+mod decision;
+
+pub use decision::{Decision, Reason, Verdict};
+
+use crate::charter::{Charter, Declaration, DeclarationId, DomainRule, LifetimeCap, Need};
+use crate::consent::{Answer, Consent};
+use crate::cookie::domain::{self, Scope};
+use crate::cookie::{
+    Edits, Lifetime, LifetimeEdit, MAX_PAIR_BYTES, Malformed, Pair, Presence, SameSite, SetCookie,
+    ValueEdit, has_control, name,
+};
+
+/// What the cookies of one exchange are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'c> {
+    /// What the portal declared.
+    pub charter: &'c Charter,
+    /// What the visitor said.
+    pub consent: Consent,
+    /// The host that the user agent talks to, in lower case and without a port.
+    pub host: &'c str,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// Judges one line of a response, the value of a `Set-Cookie` field.
+#[must_use]
+pub fn set_cookie<'c>(context: &Context<'c>, line: &'c [u8]) -> Decision<'c> {
+    let cookie = match SetCookie::parse(line) {
+        Ok(cookie) => cookie,
+        Err(malformed) => {
+            let declaration = context.charter.find(SetCookie::name_of(line));
+            return Decision::block(reason_of(malformed), declaration);
+        }
+    };
+    let (declaration, admission) = admit(context, cookie.name);
+    let mut edits = Edits::default();
+    map_scope(context, &cookie, &mut edits);
+    if let Some(id) = declaration {
+        force(context.charter.declaration(id), &cookie, context.now, &mut edits);
+    }
+    if let Some(refusal) = refusal(context, &cookie, &edits) {
+        return Decision::block(refusal, declaration);
+    }
+    match admission {
+        Admission::Admitted(reason) if edits.is_empty() => Decision::keep(reason, declaration),
+        Admission::Admitted(_) => Decision::rewrite(edits, declaration),
+        Admission::Blocked(Reason::Undeclared | Reason::Denied | Reason::Unset)
+            if cookie.lifetime(context.now).is_deletion() =>
+        {
+            // Blocking it would keep alive what it deletes.
+            edits.blank_value = !cookie.value.is_empty();
+            Decision::deletion(edits, declaration)
+        }
+        Admission::Blocked(reason) => Decision::block(reason, declaration),
+    }
+}
+
+/// Judges one pair of a request's cookie-string.
+#[must_use]
+pub fn pair<'c>(context: &Context<'c>, pair: &Pair<'_>) -> Decision<'c> {
+    let (declaration, admission) = admit(context, pair.name);
+    let unreadable = if has_control(pair.raw) {
+        Some(Reason::Malformed)
+    } else if pair.name.len() + pair.value.len() > MAX_PAIR_BYTES {
+        Some(Reason::Oversized)
+    } else if pair.name.is_empty() {
+        Some(Reason::Nameless)
+    } else if pair.name.starts_with(b"$") || pair.has_open_quote() {
+        // `$Version` and its kin switch origins to the grammar of RFC 2109, and an open quote lets
+        // a cookie swallow its neighbours there.
+        Some(Reason::Malformed)
+    } else {
+        None
+    };
+    match (unreadable, admission) {
+        (Some(reason), _) | (None, Admission::Blocked(reason)) => {
+            Decision::block(reason, declaration)
+        }
+        (None, Admission::Admitted(reason)) => Decision::keep(reason, declaration),
+    }
+}
+
+/// What a cookie's name and the visitor's consent amount to.
+enum Admission {
+    Admitted(Reason),
+    Blocked(Reason),
+}
+
+fn admit(context: &Context<'_>, name: &[u8]) -> (Option<DeclarationId>, Admission) {
+    let charter = context.charter;
+    let declaration = charter.find(name);
+    if is_disguised(charter, name) {
+        return (declaration, Admission::Blocked(Reason::Malformed));
+    }
+    let admission = match declaration.map(|id| charter.declaration(id).need) {
+        None => Admission::Blocked(Reason::Undeclared),
+        Some(Need::Exempt) => Admission::Admitted(Reason::Exempt),
+        Some(Need::Consent(ids)) => match context.consent.answer(ids) {
+            Answer::Granted => Admission::Admitted(Reason::Granted),
+            Answer::Denied => Admission::Blocked(Reason::Denied),
+            Answer::Unset => Admission::Blocked(Reason::Unset),
+        },
+    };
+    (declaration, admission)
+}
+
+/// Whether an origin may read `name` as a protected or a declared name that it is not. A name that
+/// the charter itself declares to the letter is what it says.
+fn is_disguised(charter: &Charter, name: &[u8]) -> bool {
+    name::origin_reading(name).is_some_and(|reading| {
+        !charter.declares_exactly(name)
+            && (name::forges_prefix(name, &reading) || charter.declares_exactly(&reading))
+    })
+}
+
+fn reason_of(malformed: Malformed) -> Reason {
+    match malformed {
+        Malformed::Control => Reason::Malformed,
+        Malformed::Oversized => Reason::Oversized,
+    }
+}
+
+/// Why a user agent would refuse the line as it would leave, if it would.
+fn refusal<'c>(context: &Context<'c>, cookie: &SetCookie<'c>, edits: &Edits<'c>) -> Option<Reason> {
+    let outgoing = edits.preview(cookie);
+    if name::breaks_prefix(&outgoing) {
+        return Some(Reason::Prefix);
+    }
+    if outgoing.name.is_empty() {
+        return Some(Reason::Nameless);
+    }
+    if domain::scope(context.host, outgoing.domain) == Scope::Refused {
+        return Some(Reason::Domain);
+    }
+    // RFC 6265bis 5.7, step 19.
+    (outgoing.same_site == SameSite::None && !outgoing.secure).then_some(Reason::Malformed)
+}
+
+/// Maps the upstream's own domain and path to the site's.
+fn map_scope<'c>(context: &Context<'c>, cookie: &SetCookie<'c>, edits: &mut Edits<'c>) {
+    let scopes = context.charter.scopes();
+    if let Some(domain) = cookie.domain {
+        edits.domain = scopes.domain(domain);
+    }
+    if let Some(path) = cookie.path
+        && let Some(mapped) = scopes.path(path)
+    {
+        edits.path = ValueEdit::Set(mapped);
+    }
+}
+
+/// Plans what the declaration demands and the cookie lacks.
+fn force<'c>(
+    declaration: &'c Declaration,
+    cookie: &SetCookie<'c>,
+    now: i64,
+    edits: &mut Edits<'c>,
+) {
+    let forced = &declaration.forced;
+    edits.lifetime = declaration.max_age.map_or(LifetimeEdit::Leave, |cap| cut(cap, cookie, now));
+    edits.secure = presence(forced.secure, cookie.secure);
+    edits.http_only = presence(forced.http_only, cookie.http_only);
+    edits.partitioned = presence(forced.partitioned, cookie.partitioned);
+    edits.same_site = forced.same_site.filter(|wanted| *wanted != cookie.same_site);
+    match &forced.domain {
+        None => {}
+        Some(DomainRule::HostOnly) => {
+            let scoped = cookie.domain.is_some_and(|domain| !domain.is_empty());
+            edits.domain = if scoped { ValueEdit::Remove } else { ValueEdit::Leave };
+        }
+        Some(DomainRule::Domain(wanted)) => {
+            let same = cookie.domain.is_some_and(|d| d.eq_ignore_ascii_case(wanted.as_bytes()));
+            edits.domain = if same { ValueEdit::Leave } else { ValueEdit::Set(wanted.as_bytes()) };
+        }
+    }
+    if let Some(wanted) = &forced.path {
+        let same = cookie.path == Some(wanted.as_bytes());
+        edits.path = if same { ValueEdit::Leave } else { ValueEdit::Set(wanted.as_bytes().into()) };
+    }
+}
+
+/// How a lifetime cap changes the line. A deletion is within every cap.
+fn cut(cap: LifetimeCap, cookie: &SetCookie<'_>, now: i64) -> LifetimeEdit {
+    match (cap, cookie.lifetime(now)) {
+        (_, lifetime) if lifetime.is_deletion() => LifetimeEdit::Leave,
+        (LifetimeCap::Seconds(cap), Lifetime::Seconds(s)) if s > i64::from(cap) => {
+            LifetimeEdit::Seconds(cap)
+        }
+        (LifetimeCap::Seconds(_), Lifetime::Seconds(_)) => LifetimeEdit::Leave,
+        // What this algorithm cannot read, a more lenient user agent may read as years.
+        (LifetimeCap::Session, _) | (_, Lifetime::Session) if cookie.names_lifetime => {
+            LifetimeEdit::Session
+        }
+        _ => LifetimeEdit::Leave,
+    }
+}
+
+fn presence(wanted: Option<bool>, present: bool) -> Presence {
+    match wanted {
+        Some(true) if !present => Presence::Present,
+        Some(false) if present => Presence::Absent,
+        _ => Presence::Leave,
+    }
+}
+
+#[cfg(test)]
+mod tests;
