@@ -1,2 +1,30 @@
-//! x
-fn main() {}
+//! Parses the command line, hands over, and chooses the exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use cookie_firewall::cli;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(error) = &failure.error {
+                print(&**error);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// The error and what caused it, one a line.
+#[allow(clippy::print_stderr)]
+fn print(error: &dyn Error) {
+    eprintln!("cookie-firewall: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  caused by: {cause}");
+        source = cause.source();
+    }
+}

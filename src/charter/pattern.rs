@@ -199,6 +199,12 @@ impl Pattern {
         self.tokens == other.tokens
     }
 
+    /// The bytes with which every matching name begins.
+    #[must_use]
+    pub fn literal_prefix(&self) -> Vec<u8> {
+        self.affixes().0
+    }
+
     /// The literal bytes before the first wildcard and after the last.
     pub(super) fn affixes(&self) -> (Vec<u8>, Vec<u8>) {
         let literal = |token: &Token| token.byte();

@@ -58,18 +58,20 @@ fn is_ip(host: &str) -> bool {
     host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
-/// The host of an authority, without port and user information, borrowed where it can be.
+/// The host of an authority, without its port.
 ///
 /// IPv6 literals keep their brackets. A trailing dot (a fully qualified name) is dropped, since
-/// both spellings name the same site.
+/// both spellings name the same site. `None` where there is user information, which no `Host` has,
+/// or a port that is not a number.
 #[must_use]
-pub fn host_of(authority: &str) -> &str {
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match authority.find(']') {
-        Some(end) if authority.starts_with('[') => &authority[..=end],
-        _ => authority.split_once(':').map_or(authority, |(host, _)| host),
+pub fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.find(']') {
+        Some(end) if authority.starts_with('[') => authority.split_at(end + 1),
+        _ => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    host.strip_suffix('.').unwrap_or(host)
+    let valid = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    (valid && !host.contains('@')).then(|| host.strip_suffix('.').unwrap_or(host))
 }
 
 #[cfg(test)]
@@ -107,16 +109,20 @@ mod tests {
     #[test]
     fn host_of_an_authority() {
         let cases = [
-            ("example.org", "example.org"),
-            ("example.org:8080", "example.org"),
-            ("example.org.", "example.org"),
-            ("example.org.:80", "example.org"),
-            ("[::1]:80", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("user@example.org:1", "example.org"),
-            ("", ""),
-            (":80", ""),
-            ("[", "["),
+            ("example.org", Some("example.org")),
+            ("example.org:8080", Some("example.org")),
+            ("example.org:", Some("example.org")),
+            ("example.org.", Some("example.org")),
+            ("example.org.:80", Some("example.org")),
+            ("[::1]:80", Some("[::1]")),
+            ("[::1]", Some("[::1]")),
+            ("[::1]x", None),
+            ("user@example.org:1", None),
+            ("example.org:80\"x", None),
+            ("example.org:a@b", None),
+            ("", Some("")),
+            (":80", Some("")),
+            ("[", Some("[")),
         ];
         for (authority, host) in cases {
             assert_eq!(host_of(authority), host, "{authority:?}");

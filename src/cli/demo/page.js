@@ -93,8 +93,8 @@
       return "";
     }
     return id in chosen
-      ? say("vous l’avez refusé", "you refused it")
-      : say("vous n’avez pas répondu", "you have not answered");
+      ? say("consentement refusé", "consent refused")
+      : say("sans consentement", "no consent yet");
   };
 
   // Answers `stopped`, `leaked` (there against the charter or the visitor's answer), `arrived` or
@@ -108,7 +108,7 @@
     const readable = scripts.has(name);
     const returned = received === null || received.has(name);
     if (!readable && received === null) {
-      fill(cell, "absent", say("inconnu", "unknown"));
+      fill(cell, "unknown", say("inconnu", "unknown"));
       return "absent";
     }
     if (!readable && !returned) {
@@ -118,8 +118,8 @@
     }
     if (readable && !returned) {
       fill(cell, "stopped", say("retenu", "withheld"), say(
-        "dans ce navigateur, mais n’atteint plus le portail",
-        "in this browser, but no longer reaches the portal",
+        "dans ce navigateur, mais n’atteint pas le portail",
+        "in this browser, but does not reach the portal",
       ));
       return "stopped";
     }
@@ -141,17 +141,17 @@
     verdict.className = "verdict " + (stopped.length > 0 && navigator.cookieEnabled ? "good" : "warn");
     if (!navigator.cookieEnabled) {
       verdict.textContent = say(
-        "Ce navigateur refuse lui-même tous les cookies : rien ne peut être montré du pare-feu.",
+        "Ce navigateur refuse lui-même tous les cookies\u00a0: rien ne peut être montré du pare-feu.",
         "This browser itself refuses all cookies: nothing can be shown of the firewall.",
       );
     } else if (stopped.length === 0) {
       verdict.textContent = say(
-        "Rien n’a été arrêté, traceurs compris : cette page vous est parvenue sans le pare-feu, ou il ne fait que compter.",
+        "Rien n’a été arrêté, traceurs compris\u00a0: cette page vous est parvenue sans le pare-feu, ou il ne fait que compter.",
         "Nothing was stopped, trackers included: this page reached you without the firewall, or it is only counting.",
       );
     } else {
       const count = say(
-        ` des ${tried} cookies que le portail a voulu déposer avec cette page : `,
+        ` des ${tried} cookies que le portail a voulu déposer avec cette page\u00a0: `,
         ` of the ${tried} cookies that the portal tried to set with this page: `,
       );
       const bold = element("b", "", say(

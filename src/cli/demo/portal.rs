@@ -195,7 +195,7 @@ const MATOMO_VISITOR: Known = Known {
     name: "_pk_id.1.1fff",
     lifetime: Words("393 jours", "393 days"),
     attributes: "Path=/; Max-Age=33955200; SameSite=Lax",
-    purpose: Words("Matomo : distinguer les visiteurs.", "Matomo: tell visitors apart."),
+    purpose: Words("Matomo\u{a0}: distinguer les visiteurs.", "Matomo: tell visitors apart."),
     declared: true,
     consent: Some("matomo"),
 };
@@ -204,7 +204,7 @@ const MATOMO_VISIT: Known = Known {
     name: "_pk_ses.1.1fff",
     lifetime: Words("30 minutes", "30 minutes"),
     attributes: "Path=/; Max-Age=1800; SameSite=Lax",
-    purpose: Words("Matomo : suivre une visite.", "Matomo: follow one visit."),
+    purpose: Words("Matomo\u{a0}: suivre une visite.", "Matomo: follow one visit."),
     declared: true,
     consent: Some("matomo"),
 };
@@ -214,7 +214,7 @@ const GOOGLE: Known = Known {
     lifetime: Words("730 jours", "730 days"),
     attributes: "Path=/; Max-Age=63072000; SameSite=Lax",
     purpose: Words(
-        "Google Analytics : distinguer les visiteurs.",
+        "Google Analytics\u{a0}: distinguer les visiteurs.",
         "Google Analytics: tell visitors apart.",
     ),
     declared: true,
@@ -413,8 +413,10 @@ fn choose_cookies(visit: &Visit<'_>, moment: Moment) -> Response<Full<Bytes>> {
 
 fn forged(visit: &Visit<'_>, moment: Moment) -> Response<Full<Bytes>> {
     let notice = Words(
-        "Ce formulaire ne vient pas d’une page de ce portail, ou son cookie csrftoken manque. Réessayez ci-dessous.",
-        "This form does not come from a page of this portal, or its csrftoken cookie is missing. Try again below.",
+        "Ce formulaire ne vient pas d’une page de ce portail, ou son cookie csrftoken \
+         manque. Réessayez ci-dessous.",
+        "This form does not come from a page of this portal, or its csrftoken cookie is \
+         missing. Try again below.",
     );
     page(visit, moment, StatusCode::FORBIDDEN, Some(notice))
 }
@@ -553,77 +555,99 @@ fn rows(
     cookies: &[(&Known, HeaderValue)],
     language: Language,
 ) -> String {
-    let mut html = String::new();
-    for known in &REGISTER {
-        let tried = cookies.iter().any(|(cookie, _)| cookie.name == known.name);
-        let came_back = received.contains(known.name);
-        if tried || came_back {
-            row(&mut html, &RowOf::Known { known, tried }, came_back, language);
-        }
+    let tried = |known: &Known| cookies.iter().any(|(cookie, _)| cookie.name == known.name);
+    let known = REGISTER.iter().map(|known| Row {
+        name: known.name,
+        known: Some(known),
+        tried: tried(known),
+        came_back: received.contains(known.name),
+    });
+    let strange = received.iter().filter(|name| REGISTER.iter().all(|known| known.name != **name));
+    let strange = strange.map(|name| Row { name, known: None, tried: false, came_back: true });
+    let shown = known.filter(|row| row.tried || row.came_back).chain(strange);
+    shown.map(|row| row.html(language)).collect()
+}
+
+/// What the portal can say of one cookie: columns 1 and 3, and for the script what column 2 needs.
+struct Row<'a> {
+    name: &'a str,
+    known: Option<&'a Known>,
+    tried: bool,
+    came_back: bool,
+}
+
+impl Row<'_> {
+    fn html(&self, language: Language) -> String {
+        let say = |french, english| Words(french, english).to(language);
+        let sent = match self.known.filter(|_| self.tried) {
+            Some(known) => {
+                let lifetime = format!("{} {}", say("pour", "for"), known.lifetime.to(language));
+                cell(
+                    say("1 Voulu déposer", "1 Tried to set"),
+                    "sent",
+                    say("envoyé", "sent"),
+                    &lifetime,
+                )
+            }
+            None => cell(
+                say("1 Voulu déposer", "1 Tried to set"),
+                "absent",
+                say("pas cette fois", "not this time"),
+                "",
+            ),
+        };
+        let arrived = cell(say("2 Arrivé", "2 Arrived"), "unknown", "?", "");
+        let received = match self.came_back {
+            true => cell(say("3 Reçu", "3 Received"), "arrived", say("reçu", "received"), ""),
+            false => cell(say("3 Reçu", "3 Received"), "absent", say("non", "no"), ""),
+        };
+        let (data, head) = (self.data(), self.head(language));
+        format!("<tr role=\"row\"{data}>{head}{sent}{arrived}{received}</tr>\n")
     }
-    for name in received.iter().filter(|name| REGISTER.iter().all(|known| known.name != **name)) {
-        row(&mut html, &RowOf::Foreign { name }, true, language);
+
+    /// What the script judges by.
+    fn data(&self) -> String {
+        let mut data = format!(" data-name=\"{}\"", escaped(self.name));
+        if let Some(known) = self.known {
+            let declared = if known.declared { "yes" } else { "no" };
+            let consent = known.consent.unwrap_or_default();
+            data += &format!(" data-declared=\"{declared}\" data-consent=\"{consent}\"");
+        }
+        if self.tried {
+            data += " data-set";
+        }
+        data
     }
-    html
+
+    fn head(&self, language: Language) -> String {
+        let say = |french, english| Words(french, english).to(language);
+        let tag = match self.known.map(|known| known.declared) {
+            Some(true) => format!(" <span class=\"tag yes\">{}</span>", say("déclaré", "declared")),
+            Some(false) => {
+                format!(" <span class=\"tag no\">{}</span>", say("non déclaré", "not declared"))
+            }
+            None => String::new(),
+        };
+        let purpose = match self.known {
+            Some(known) => known.purpose.to(language),
+            None => say("Pas un cookie de ce portail.", "Not one of this portal’s cookies."),
+        };
+        let name = if self.name.is_empty() { say("(sans nom)", "(nameless)") } else { self.name };
+        let name = escaped(name);
+        format!(
+            "<th scope=\"row\" role=\"rowheader\"><code>{name}</code>{tag}\
+             <small>{purpose}</small></th>"
+        )
+    }
 }
 
-enum RowOf<'a> {
-    Known { known: &'a Known, tried: bool },
-    Foreign { name: &'a str },
-}
-
-fn row(html: &mut String, of: &RowOf<'_>, came_back: bool, language: Language) {
-    let say = |french, english| Words(french, english).to(language);
-    let (name, data, tag, purpose, sent) = match *of {
-        RowOf::Known { known, tried } => {
-            let word = if known.declared { "yes" } else { "no" };
-            let tag = match known.declared {
-                true => say("déclaré", "declared"),
-                false => say("non déclaré", "not declared"),
-            };
-            let data = format!(
-                " data-declared=\"{word}\" data-consent=\"{}\"{}",
-                known.consent.unwrap_or_default(),
-                if tried { " data-set" } else { "" },
-            );
-            let tag = format!(" <span class=\"tag {word}\">{tag}</span>");
-            let sent = tried.then(|| known.lifetime.to(language));
-            (known.name, data, tag, known.purpose.to(language), sent)
-        }
-        RowOf::Foreign { name } => {
-            let purpose = say("Pas un cookie de ce portail.", "Not one of this portal’s cookies.");
-            (name, String::new(), String::new(), purpose, None)
-        }
-    };
-    let shown = if name.is_empty() { say("(sans nom)", "(nameless)") } else { name };
-    let _infallible = write!(
-        html,
-        "<tr role=\"row\" data-name=\"{name}\"{data}><th scope=\"row\" role=\"rowheader\">\
-         <code>{shown}</code>{tag}<small>{purpose}</small></th>",
-        name = escaped(name),
-        shown = escaped(shown),
-    );
-    let asked = sent.map(|lifetime| format!("{} {lifetime}", say("pour", "for")));
-    let tried = match sent {
-        Some(_) => ("sent", say("envoyé", "sent")),
-        None => ("absent", say("pas cette fois", "not this time")),
-    };
-    let reached = match came_back {
-        true => ("arrived", say("reçu", "received")),
-        false => ("absent", say("non", "no")),
-    };
-    cell(html, say("1 Voulu déposer", "1 Tried to set"), tried, asked.as_deref());
-    cell(html, say("2 Arrivé", "2 Arrived"), ("absent", "?"), None);
-    cell(html, say("3 Reçu", "3 Received"), reached, None);
-    html.push_str("</tr>\n");
-}
-
-fn cell(html: &mut String, lane: &str, (class, word): (&str, &str), detail: Option<&str>) {
-    let detail = detail.map_or_else(String::new, |detail| format!("<small>{detail}</small>"));
-    let _infallible = write!(
-        html,
-        "<td role=\"cell\" data-lane=\"{lane}\"><span class=\"state {class}\">{word}</span>{detail}</td>",
-    );
+/// One column of a row; `lane` heads it where the table's own head has no room.
+fn cell(lane: &str, state: &str, word: &str, detail: &str) -> String {
+    let small = if detail.is_empty() { "" } else { &format!("<small>{detail}</small>") };
+    format!(
+        "<td role=\"cell\" data-lane=\"{lane}\"><span class=\"state {state}\">{word}</span>\
+         {small}</td>"
+    )
 }
 
 /// The template with one side of every `[[français|English]]`.
@@ -883,7 +907,10 @@ mod tests {
             assert!(!value.contains(['{', '"', ',', ':', '}']), "{value}");
             serde_json::from_slice::<Value>(&percent_decoded(value.as_bytes())).expect("JSON")
         };
-        let answer = |matomo: bool, ga: bool| json!({ "functional_cookies": true, "matomo": matomo, "ga": ga, "timestamp": MOMENT.unix_ms });
+        let answer = |matomo: bool, ga: bool| {
+            let time = MOMENT.unix_ms;
+            json!({ "functional_cookies": true, "matomo": matomo, "ga": ga, "timestamp": time })
+        };
         assert_eq!(written("choice=accept"), answer(true, true));
         assert_eq!(written("choice=refuse&matomo=on&ga=on"), answer(false, false));
         assert_eq!(written("choice=save&matomo=on"), answer(true, false));
@@ -1030,7 +1057,8 @@ mod tests {
         {
             let mut stream = TcpStream::connect(address).await.expect("a connection");
             let head = format!(
-                "POST /language HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                "POST /language HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                 Content-Length: {length}\r\n\r\n"
             );
             stream.write_all(head.as_bytes()).await.expect("head sent");
             stream.write_all(&vec![b'a'; length]).await.expect("body sent");

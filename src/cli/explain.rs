@@ -1,0 +1,168 @@
+//! `explain`: what would happen to a cookie, and why.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::{ConfigFile, Failure, Format, print};
+use crate::config::{self, Site};
+use crate::cookie::{Pairs, SetCookie};
+use crate::policy::{self, Context, Decision, Verdict};
+
+/// Show what would happen to cookies, and why
+///
+/// Judges each SET-COOKIE LINE as a response of the site's upstream would bring it, for a visitor
+/// whose request carries the cookies given with --cookie. Without lines, they are read from
+/// standard input.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// The domain or alias of the site
+    #[arg(long, value_name = "DOMAIN")]
+    site: String,
+
+    /// A cookie of the request, the consent cookie among them; may be given several times
+    #[arg(long = "cookie", value_name = "NAME=VALUE")]
+    cookies: Vec<OsString>,
+
+    /// Judge the cookies of the request instead of response lines
+    #[arg(long, conflicts_with = "lines")]
+    request: bool,
+
+    /// The time to judge at, such as 2026-11-23T10:00:00Z; now, if left out
+    #[arg(long, value_name = "RFC3339")]
+    now: Option<jiff::Timestamp>,
+
+    /// For whom to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Values of Set-Cookie fields
+    #[arg(value_name = "SET-COOKIE LINE")]
+    lines: Vec<OsString>,
+}
+
+/// One object of `--format json`.
+#[derive(Serialize)]
+struct Explained<'s> {
+    name: String,
+    decision: &'static str,
+    reason: &'static str,
+    declaration: Option<&'s str>,
+    category: Option<&'s str>,
+    result: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
+    let host = arguments.site.to_lowercase();
+    let site = find(&loaded.config.sites, &host)?;
+    let cookies: Vec<&[u8]> = arguments.cookies.iter().map(|cookie| cookie.as_bytes()).collect();
+    let cookies = cookies.join(&b"; "[..]);
+    let now = arguments.now.map_or_else(unix_now, jiff::Timestamp::as_second);
+    let context = Context {
+        charter: &site.charter,
+        consent: site.consent.read(Pairs::of(&cookies), now),
+        host: &host,
+        now,
+    };
+    if arguments.request {
+        for pair in Pairs::of(&cookies) {
+            let decision = policy::pair(&context, &pair);
+            let result = (decision.verdict != Verdict::Block).then(|| text(pair.raw));
+            show(arguments.format, &explained(site, pair.name, &decision, result))?;
+        }
+        return Ok(());
+    }
+    for line in lines(arguments)? {
+        let decision = policy::set_cookie(&context, &line);
+        let result = result(&line, &decision);
+        let explained = explained(site, SetCookie::name_of(&line), &decision, result);
+        show(arguments.format, &explained)?;
+    }
+    Ok(())
+}
+
+fn find<'s>(sites: &'s [Arc<Site>], host: &str) -> Result<&'s Site, Failure> {
+    let named =
+        |site: &&Arc<Site>| *site.domain == *host || site.aliases.iter().any(|a| **a == *host);
+    sites.iter().find(named).map(|site| &**site).ok_or_else(|| {
+        let known: Vec<_> = sites.iter().map(|site| &*site.domain).collect();
+        Failure::usage(format!("no site has the domain {host:?}; known: {}", known.join(", ")))
+    })
+}
+
+fn lines(arguments: &Arguments) -> Result<Vec<Vec<u8>>, Failure> {
+    if !arguments.lines.is_empty() {
+        return Ok(arguments.lines.iter().map(|line| line.as_bytes().to_vec()).collect());
+    }
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Err(Failure::usage(
+            "nothing to judge: give Set-Cookie lines, or --request with --cookie",
+        ));
+    }
+    Ok(input.lock().split(b'\n').collect::<Result<_, _>>()?)
+}
+
+/// The line that would leave, if any.
+fn result(line: &[u8], decision: &Decision<'_>) -> Option<String> {
+    match (decision.verdict, &decision.edits) {
+        (Verdict::Block, _) => None,
+        (_, None) => Some(text(line)),
+        (_, Some(edits)) => SetCookie::parse(line).ok().map(|cookie| text(&edits.apply(&cookie))),
+    }
+}
+
+fn explained<'s>(
+    site: &'s Site,
+    name: &[u8],
+    decision: &Decision<'_>,
+    result: Option<String>,
+) -> Explained<'s> {
+    let declaration = decision.declaration.map(|id| site.charter.declaration(id));
+    Explained {
+        name: text(name),
+        decision: decision.verdict.as_str(),
+        reason: decision.reason.as_str(),
+        declaration: declaration.map(|declaration| declaration.name.as_str()),
+        category: declaration.map(|declaration| declaration.category.as_str()),
+        result,
+    }
+}
+
+fn show(format: Format, explained: &Explained<'_>) -> Result<(), Failure> {
+    if format == Format::Json {
+        return print(serde_json::to_string(explained)?);
+    }
+    let name = if explained.name.is_empty() { "(no name)" } else { &explained.name };
+    let declared = match (explained.declaration, explained.category) {
+        (Some(declaration), Some(category)) => format!("declared as {declaration}, {category}"),
+        _ => "not declared".to_owned(),
+    };
+    print(format_args!(
+        "{:7} {:11} {}  ({declared})",
+        explained.decision,
+        explained.reason,
+        name.escape_debug()
+    ))?;
+    match &explained.result {
+        Some(result) => print(format_args!("        -> {}", result.escape_debug())),
+        None => Ok(()),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn unix_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}

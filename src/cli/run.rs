@@ -1,0 +1,81 @@
+//! `run`: serve until told to stop.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{ConfigFile, Failure, logging};
+use crate::config;
+use crate::server::{self, Bound};
+use crate::telemetry::{Decided, DecisionLog, Telemetry};
+
+/// Serve the configured sites; SIGTERM finishes what is in flight and ends
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
+    let config = loaded.config;
+    logging::start(&config.server.log);
+    for warning in &loaded.warnings.0 {
+        tracing::warn!("{warning}");
+    }
+    for site in config.sites.iter().filter(|site| site.mode == crate::enforce::Mode::Report) {
+        tracing::warn!(site = %site.domain, "report mode: nothing is blocked on this site");
+    }
+    let telemetry = Telemetry { decisions: decision_log(), ..Telemetry::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let bound = Bound::new(&config.server)?;
+        server::serve(bound, &config, Arc::new(telemetry), stop).await?;
+        Ok(())
+    })
+}
+
+/// Ready when SIGTERM or SIGINT has come.
+///
+/// # Errors
+///
+/// Where the handlers cannot be installed.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // The default action of SIGHUP is to die, which nobody means who sends it to a server.
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => {
+                    tracing::warn!("SIGHUP is ignored: restart to load a new configuration");
+                }
+            }
+        }
+    })
+}
+
+/// At level `debug`, a line for each decision.
+fn decision_log() -> Option<Box<dyn DecisionLog>> {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return None;
+    }
+    let log = |decided: &Decided<'_>| {
+        tracing::debug!(
+            site = %decided.site.domain,
+            direction = decided.entry.direction.as_str(),
+            cookie = %decided.name(),
+            declaration = decided.declaration(),
+            category = decided.category(),
+            decision = decided.entry.verdict.as_str(),
+            reason = decided.entry.reason.as_str(),
+            mode = decided.site.mode.as_str(),
+            "decided"
+        );
+    };
+    Some(Box::new(log))
+}

@@ -1,0 +1,395 @@
+//! Walks a TOML document against the table of keys and gathers every mistake instead of stopping at
+//! the first.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::duration::{self, DurationError};
+use super::keys::{Key, Kind};
+use super::mistake::{Mistake, Mistakes, Severity};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) key: String,
+    pub(super) span: Range<usize>,
+}
+
+impl<T> At<T> {
+    /// The place alone.
+    pub(super) fn place(self) -> At<()> {
+        At { value: (), key: self.key, span: self.span }
+    }
+}
+
+/// One file, and the mistakes found in it so far.
+#[derive(Debug)]
+pub(super) struct Document<'t> {
+    file: &'t Path,
+    text: &'t str,
+    mistakes: RefCell<Vec<(usize, Mistake)>>,
+}
+
+impl<'t> Document<'t> {
+    pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
+        Self { file, text, mistakes: RefCell::default() }
+    }
+
+    /// Parses the text; what the parser cannot make sense of becomes mistakes.
+    pub(super) fn parse(&self) -> Spanned<DeTable<'t>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            self.push(
+                Severity::Error,
+                None,
+                &span,
+                error.message().to_owned(),
+                syntax_remedy(&error),
+            );
+        }
+        table
+    }
+
+    pub(super) fn error<T>(&self, at: &At<T>, message: impl Into<String>, remedy: &str) {
+        self.push(Severity::Error, Some(&at.key), &at.span, message.into(), remedy);
+    }
+
+    pub(super) fn warning<T>(&self, at: &At<T>, message: impl Into<String>, remedy: &str) {
+        self.push(Severity::Warning, Some(&at.key), &at.span, message.into(), remedy);
+    }
+
+    /// The line, from 1, of a place in the text.
+    pub(super) fn line(&self, span: &Range<usize>) -> usize {
+        self.text[..span.start.min(self.text.len())].matches('\n').count() + 1
+    }
+
+    /// The file this document was read from.
+    pub(super) fn file(&self) -> &Path {
+        self.file
+    }
+
+    /// The mistakes, in the order of their lines.
+    pub(super) fn into_mistakes(self) -> Mistakes {
+        let mut mistakes = self.mistakes.into_inner();
+        mistakes.sort_by_key(|(start, _)| *start);
+        Mistakes(mistakes.into_iter().map(|(_, mistake)| mistake).collect())
+    }
+
+    fn push(
+        &self,
+        severity: Severity,
+        key: Option<&str>,
+        span: &Range<usize>,
+        message: String,
+        remedy: &str,
+    ) {
+        let start = span.start.min(self.text.len());
+        let before = &self.text[..start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        self.mistakes.borrow_mut().push((
+            start,
+            Mistake {
+                severity,
+                file: self.file.to_owned(),
+                line: Some(self.line(span)),
+                column: Some(before[line_start..].chars().count() + 1),
+                key: key.map(ToOwned::to_owned),
+                message,
+                remedy: remedy.to_owned(),
+            },
+        ));
+    }
+}
+
+fn syntax_remedy(error: &toml::de::Error) -> &'static str {
+    if error.message().contains("duplicate") {
+        "keep one of the two"
+    } else {
+        "see https://toml.io for the syntax; text stands in double quotes, lists in brackets"
+    }
+}
+
+/// One table of a document, read key by key.
+pub(super) struct Table<'d, 't> {
+    document: &'d Document<'t>,
+    table: &'d DeTable<'t>,
+    keys: &'static [Key],
+    path: String,
+    span: Range<usize>,
+}
+
+impl<'d, 't> Table<'d, 't> {
+    /// The whole document. Unknown and missing keys are reported at once.
+    pub(super) fn root(
+        document: &'d Document<'t>,
+        root: &'d Spanned<DeTable<'t>>,
+        keys: &'static [Key],
+    ) -> Self {
+        Self::new(document, root.get_ref(), keys, String::new(), 0..0)
+    }
+
+    fn new(
+        document: &'d Document<'t>,
+        table: &'d DeTable<'t>,
+        keys: &'static [Key],
+        path: String,
+        span: Range<usize>,
+    ) -> Self {
+        let this = Self { document, table, keys, path, span };
+        this.report_unknown();
+        this.report_missing();
+        this
+    }
+
+    /// Where the table itself stands, for what is wrong with several keys together.
+    pub(super) fn at(&self) -> At<()> {
+        At { value: (), key: self.path.clone(), span: self.span.clone() }
+    }
+
+    pub(super) fn string(&self, name: &str) -> Option<At<&'d str>> {
+        let at = self.find(name)?;
+        match at.value {
+            DeValue::String(text) => Some(At { value: &**text, key: at.key, span: at.span }),
+            other => self.wrong_type(&at, "a string in double quotes", other),
+        }
+    }
+
+    /// A string if it is one, with no mistake if it is not: for keys that take a word or a duration.
+    pub(super) fn peek_string(&self, name: &str) -> Option<&'d str> {
+        self.find(name)?.value.as_str()
+    }
+
+    /// A string that must be one of the key's words.
+    pub(super) fn word(&self, name: &str) -> Option<At<&'d str>> {
+        let at = self.string(name)?;
+        let Kind::Word(words) = self.key(name).kind else { return Some(at) };
+        if words.contains(&at.value) {
+            return Some(at);
+        }
+        let remedy = match closest(at.value, words.iter().copied()) {
+            Some(word) => format!("write {word:?}"),
+            None => format!("write one of {}", quoted(words)),
+        };
+        self.document.error(&at, format!("{:?} is not known here", at.value), &remedy);
+        None
+    }
+
+    pub(super) fn bool(&self, name: &str) -> Option<At<bool>> {
+        let at = self.find(name)?;
+        match at.value {
+            DeValue::Boolean(value) => Some(At { value: *value, key: at.key, span: at.span }),
+            other => self.wrong_type(&at, "true or false, without quotes", other),
+        }
+    }
+
+    /// A whole number from 1 up to `max`.
+    pub(super) fn integer(&self, name: &str, max: usize) -> Option<At<usize>> {
+        let at = self.find(name)?;
+        let DeValue::Integer(integer) = at.value else {
+            return self.wrong_type(&at, "a whole number", at.value);
+        };
+        let value = usize::from_str_radix(integer.as_str(), integer.radix()).ok();
+        match value.filter(|value| (1..=max).contains(value)) {
+            Some(value) => Some(At { value, key: at.key, span: at.span }),
+            None => {
+                let remedy = format!("write a whole number from 1 to {max}");
+                self.document.error(&at, "out of range", &remedy);
+                None
+            }
+        }
+    }
+
+    /// A duration in seconds.
+    pub(super) fn duration(&self, name: &str) -> Option<At<u32>> {
+        let at = self.find(name)?;
+        let text = match at.value {
+            DeValue::String(text) => Ok(text),
+            DeValue::Integer(_) | DeValue::Float(_) => Err(DurationError::NoUnit),
+            other => return self.wrong_type(&at, "a duration in double quotes", other),
+        };
+        match text.and_then(|text| duration::seconds(text)) {
+            Ok(value) => Some(At { value, key: at.key, span: at.span }),
+            Err(error) => {
+                self.document.error(&at, error.message(), DurationError::REMEDY);
+                None
+            }
+        }
+    }
+
+    /// A list of strings; empty where the key is absent.
+    pub(super) fn strings(&self, name: &str) -> Vec<At<&'d str>> {
+        self.find(name).map_or_else(Vec::new, |at| self.strings_of(&at))
+    }
+
+    /// A string, or a list of them.
+    pub(super) fn one_or_more(&self, name: &str) -> Vec<At<&'d str>> {
+        match self.find(name) {
+            None => Vec::new(),
+            Some(At { value: DeValue::String(text), key, span }) => {
+                vec![At { value: &**text, key, span }]
+            }
+            Some(at) => self.strings_of(&at),
+        }
+    }
+
+    /// A table from strings to strings, in the order of the file.
+    pub(super) fn map(&self, name: &str) -> Vec<(At<&'d str>, At<&'d str>)> {
+        self.members(name)
+            .into_iter()
+            .filter_map(|(key, at)| match at.value {
+                DeValue::String(text) => {
+                    Some((key, At { value: &**text, key: at.key, span: at.span }))
+                }
+                other => self.wrong_type(&at, "a string in double quotes", other),
+            })
+            .collect()
+    }
+
+    /// A table from strings to lists of strings, in the order of the file.
+    pub(super) fn lists(&self, name: &str) -> Vec<(At<&'d str>, Vec<At<&'d str>>)> {
+        let members = self.members(name).into_iter();
+        members.map(|(key, at)| (key, self.strings_of(&at))).collect()
+    }
+
+    /// A table below this one; an empty one where it is absent.
+    pub(super) fn table(&self, name: &str) -> Option<Table<'d, 't>> {
+        let at = self.find(name)?;
+        let Kind::Table(keys) = self.key(name).kind else { return None };
+        match at.value {
+            DeValue::Table(table) => Some(Table::new(self.document, table, keys, at.key, at.span)),
+            other => self.wrong_type(&at, "a table", other),
+        }
+    }
+
+    /// An array of tables; empty where it is absent.
+    pub(super) fn tables(&self, name: &str) -> Vec<Table<'d, 't>> {
+        let Some(at) = self.find(name) else { return Vec::new() };
+        let Kind::Tables(keys) = self.key(name).kind else { return Vec::new() };
+        let DeValue::Array(array) = at.value else {
+            let _: Option<()> =
+                self.wrong_type(&at, "a list of tables, each under [[...]]", at.value);
+            return Vec::new();
+        };
+        let items = array.iter().enumerate().filter_map(|(i, item)| {
+            let key = format!("{}[{}]", at.key, i + 1);
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    Some(Table::new(self.document, table, keys, key, item.span()))
+                }
+                other => {
+                    let at = At { value: other, key, span: item.span() };
+                    self.wrong_type(&at, "a table", other)
+                }
+            }
+        });
+        items.collect()
+    }
+
+    fn key(&self, name: &str) -> &'static Key {
+        let found = self.keys.iter().find(|key| key.name == name);
+        found.expect("the reader asks only for keys of its table")
+    }
+
+    fn find(&self, name: &str) -> Option<At<&'d DeValue<'t>>> {
+        debug_assert_eq!(self.key(name).name, name);
+        let value = self.table.get(name)?;
+        Some(At { value: value.get_ref(), key: self.path_of(name), span: value.span() })
+    }
+
+    fn members(&self, name: &str) -> Vec<(At<&'d str>, At<&'d DeValue<'t>>)> {
+        let Some(at) = self.find(name) else { return Vec::new() };
+        let DeValue::Table(table) = at.value else {
+            let _: Option<()> = self.wrong_type(&at, "a table", at.value);
+            return Vec::new();
+        };
+        let mut members: Vec<_> = table
+            .iter()
+            .map(|(key, value)| {
+                let path = format!("{}.{}", at.key, key.get_ref());
+                let key = At { value: &**key.get_ref(), key: path.clone(), span: key.span() };
+                (key, At { value: value.get_ref(), key: path, span: value.span() })
+            })
+            .collect();
+        members.sort_by_key(|(key, _)| key.span.start);
+        members
+    }
+
+    fn strings_of(&self, at: &At<&'d DeValue<'t>>) -> Vec<At<&'d str>> {
+        let DeValue::Array(array) = at.value else {
+            let _: Option<()> = self.wrong_type(at, "a list of strings in brackets", at.value);
+            return Vec::new();
+        };
+        let strings = array.iter().filter_map(|item| match item.get_ref() {
+            DeValue::String(text) => {
+                Some(At { value: &**text, key: at.key.clone(), span: item.span() })
+            }
+            other => {
+                let at = At { value: other, key: at.key.clone(), span: item.span() };
+                self.wrong_type(&at, "a string in double quotes", other)
+            }
+        });
+        strings.collect()
+    }
+
+    fn wrong_type<T, V>(&self, at: &At<V>, wanted: &str, found: &DeValue<'_>) -> Option<T> {
+        let message = format!("expected {wanted}, found {}", article(found.type_str()));
+        self.document.error(at, message, &format!("write {wanted}"));
+        None
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn report_unknown(&self) {
+        for (key, _) in self.table.iter() {
+            let name = &**key.get_ref();
+            if self.keys.iter().any(|known| known.name == name) {
+                continue;
+            }
+            let remedy = match closest(name, self.keys.iter().map(|known| known.name)) {
+                Some(known) => format!("write {known:?}"),
+                None => {
+                    let known: Vec<_> = self.keys.iter().map(|known| known.name).collect();
+                    format!("remove it; known here: {}", known.join(", "))
+                }
+            };
+            let at = At { value: (), key: self.path_of(name), span: key.span() };
+            self.document.error(&at, "this key is not known", &remedy);
+        }
+    }
+
+    fn report_missing(&self) {
+        for key in self.keys.iter().filter(|key| key.required) {
+            if self.table.get(key.name).is_none() {
+                let at = At { value: (), key: self.path_of(key.name), span: self.span.clone() };
+                self.document.error(&at, "this key is missing", &format!("add it: {}", key.doc));
+            }
+        }
+    }
+}
+
+/// The known word that `name` was probably meant to be.
+fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let name = name.to_lowercase().replace('-', "_");
+    known
+        .map(|word| (strsim::damerau_levenshtein(&name, &word.to_lowercase()), word))
+        .min()
+        .filter(|(distance, word)| *distance <= word.len().div_ceil(4).max(1))
+        .map(|(_, word)| word)
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+}
+
+fn article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}

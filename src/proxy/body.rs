@@ -1,0 +1,264 @@
+//! Bodies on their way through: streamed, watched for standstill, cookies removed from trailers.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, Timeout};
+
+use super::gateway::Site;
+use super::upstream::Lease;
+
+/// Why a body ended before its end.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The side that sends it failed.
+    Read(hyper::Error),
+    /// Nothing came for as long as the site allows.
+    Idle,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read(_) => "reading the body failed",
+            Self::Idle => "the body stood still for too long",
+        })
+    }
+}
+
+impl StdError for BodyError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Read(error) => Some(error),
+            Self::Idle => None,
+        }
+    }
+}
+
+/// A body that fails when nothing comes for a while. The timer runs only while there is nothing to
+/// read, so a body that is there already costs none.
+struct Watched {
+    incoming: Incoming,
+    idle: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl Watched {
+    fn new(incoming: Incoming, idle: Duration) -> Self {
+        Self { incoming, idle, timer: None, waiting: false }
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Read)));
+        }
+        let idle = self.idle;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        if !self.waiting {
+            self.waiting = true;
+            timer.as_mut().reset(tokio::time::Instant::now() + idle);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err(BodyError::Idle)))
+    }
+}
+
+/// How a request's body is doing, for the exchange that waits for the response.
+#[derive(Debug, Default)]
+pub struct Upload {
+    /// Grows with every piece.
+    pieces: AtomicU32,
+    failed: AtomicBool,
+}
+
+impl Upload {
+    /// A number that changes whenever the body has moved on.
+    pub fn progress(&self) -> u32 {
+        self.pieces.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client failed to send its body to the end.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// The upstream's word that the client may send its body, awaited for a limited time.
+pub type GoAhead = Pin<Box<Timeout<oneshot::Receiver<()>>>>;
+
+/// A request's body on its way upstream.
+pub struct RequestBody {
+    /// `None` where the request has no body.
+    body: Option<Uploading>,
+}
+
+struct Uploading {
+    body: Watched,
+    upload: Arc<Upload>,
+    go_ahead: Option<GoAhead>,
+    site: Arc<Site>,
+}
+
+impl RequestBody {
+    /// No body at all.
+    pub fn none() -> Self {
+        Self { body: None }
+    }
+
+    /// The body `incoming`; with `go_ahead`, none of it is asked of the client before that is over.
+    pub fn new(
+        incoming: Incoming,
+        site: Arc<Site>,
+        upload: Arc<Upload>,
+        go_ahead: Option<GoAhead>,
+    ) -> Self {
+        let body = Watched::new(incoming, site.config.timeouts.idle);
+        Self { body: Some(Uploading { body, upload, go_ahead, site }) }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(uploading) = &mut self.body else { return Poll::Ready(None) };
+        if let Some(go_ahead) = &mut uploading.go_ahead {
+            let _ = ready!(go_ahead.as_mut().poll(cx));
+            uploading.go_ahead = None;
+        }
+        let mut frame = ready!(uploading.body.poll_frame(cx));
+        uploading.upload.pieces.fetch_add(1, Ordering::Relaxed);
+        match &mut frame {
+            Some(Err(_)) => uploading.upload.failed.store(true, Ordering::Relaxed),
+            Some(Ok(frame)) => clean_trailers(&uploading.site, frame),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(|uploading| uploading.body.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let body = self.body.as_ref();
+        body.map_or_else(|| SizeHint::with_exact(0), |body| body.body.incoming.size_hint())
+    }
+}
+
+/// A response's body on its way to the client.
+pub enum ResponseBody {
+    /// A page of the firewall's own.
+    Page(Option<Bytes>),
+    /// The upstream's.
+    Upstream(Box<Download>),
+}
+
+/// What an upstream's body holds on to until it ends.
+pub struct Download {
+    body: Watched,
+    /// Returned to the pool at the end; dropped before it, the connection closes.
+    lease: Option<Lease>,
+    site: Arc<Site>,
+    started: Instant,
+}
+
+impl ResponseBody {
+    /// The upstream's body, which holds its connection and times the exchange.
+    pub fn upstream(incoming: Incoming, lease: Lease, site: Arc<Site>, started: Instant) -> Self {
+        let body = Watched::new(incoming, site.config.timeouts.idle);
+        let mut download = Download { body, lease: Some(lease), site, started };
+        // A body that is empty from the start is never asked for.
+        download.release_at_end();
+        Self::Upstream(Box::new(download))
+    }
+}
+
+impl Download {
+    fn release_at_end(&mut self) {
+        if self.body.incoming.is_end_stream()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.release();
+        }
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.site.metrics.observe_request(self.started.elapsed());
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Page(page) => Poll::Ready(page.take().map(|page| Ok(Frame::data(page)))),
+            Self::Upstream(download) => {
+                let mut frame = ready!(download.body.poll_frame(cx));
+                match &mut frame {
+                    Some(Ok(frame)) => clean_trailers(&download.site, frame),
+                    Some(Err(error)) => download.site.count_broken_body(error),
+                    None => {
+                        if let Some(lease) = download.lease.take() {
+                            lease.release();
+                        }
+                    }
+                }
+                download.release_at_end();
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Page(page) => page.is_none(),
+            Self::Upstream(download) => download.body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Page(page) => SizeHint::with_exact(page.as_ref().map_or(0, |p| p.len() as u64)),
+            Self::Upstream(download) => download.body.incoming.size_hint(),
+        }
+    }
+}
+
+fn clean_trailers(site: &Site, frame: &mut Frame<Bytes>) {
+    if let Some(trailers) = frame.trailers_mut() {
+        remove_cookies(site, trailers);
+    }
+}
+
+fn remove_cookies(site: &Site, trailers: &mut HeaderMap) {
+    let mut report = site.telemetry.report();
+    crate::enforce::trailers(trailers, site.config.mode, &mut report);
+    site.record(&report);
+}

@@ -1,0 +1,102 @@
+//! What every exchange needs and none owns: the sites, found by authority.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use foldhash::fast::FixedState;
+use tokio_rustls::TlsConnector;
+
+use super::body::BodyError;
+use super::upstream;
+use crate::config::{self, Config};
+use crate::enforce::{Report, RequestLimits};
+use crate::telemetry::{SiteMetrics, Telemetry};
+
+/// The sites of one configuration.
+pub struct Gateway {
+    sites: HashMap<Box<str>, Arc<Site>, FixedState>,
+    /// By [`Site::index`].
+    all: Box<[Arc<Site>]>,
+    /// What one request may carry.
+    pub limits: RequestLimits,
+    /// Who watches.
+    pub telemetry: Arc<Telemetry>,
+}
+
+/// One site at work.
+pub struct Site {
+    /// What is configured.
+    pub config: Arc<config::Site>,
+    /// Its place among the sites, from 0.
+    pub index: usize,
+    /// Its counters.
+    pub metrics: SiteMetrics,
+    /// Who watches.
+    pub telemetry: Arc<Telemetry>,
+    /// Connections to its upstream, over all workers.
+    pub open_connections: Arc<AtomicUsize>,
+    /// Whose turn it is among the upstream's addresses.
+    pub next_upstream: AtomicUsize,
+    /// For addresses that speak TLS.
+    pub tls: TlsConnector,
+}
+
+impl Gateway {
+    /// Puts the sites of `config` to work.
+    #[must_use]
+    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Self {
+        let mut sites: HashMap<Box<str>, Arc<Site>, FixedState> = HashMap::default();
+        let mut all = Vec::with_capacity(config.sites.len());
+        for (index, config) in config.sites.iter().enumerate() {
+            let site = Arc::new(Site {
+                config: Arc::clone(config),
+                index,
+                metrics: SiteMetrics::new(&telemetry.metrics, config),
+                telemetry: Arc::clone(&telemetry),
+                open_connections: Arc::default(),
+                next_upstream: AtomicUsize::new(0),
+                tls: upstream::tls(config.upstream_roots.as_deref()),
+            });
+            for name in std::iter::once(&config.domain).chain(&config.aliases) {
+                sites.insert(name.clone(), Arc::clone(&site));
+            }
+            all.push(site);
+        }
+        let limits = config.server.limits.cookies;
+        Self { sites, all: all.into(), limits, telemetry }
+    }
+
+    /// Every site.
+    #[must_use]
+    pub fn sites(&self) -> &[Arc<Site>] {
+        &self.all
+    }
+
+    /// The site that answers for `host`, whatever its case, and the host in lower case.
+    #[must_use]
+    pub fn site(&self, host: &str) -> Option<(&str, &Arc<Site>)> {
+        let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
+            self.sites.get_key_value(host.to_ascii_lowercase().as_str())
+        } else {
+            self.sites.get_key_value(host)
+        };
+        found.map(|(name, site)| (&**name, site))
+    }
+}
+
+impl Site {
+    /// Counts what was decided.
+    pub fn record(&self, report: &Report) {
+        self.telemetry.record(&self.config, &self.metrics, report);
+    }
+
+    /// Counts an upstream's body that broke off.
+    pub(super) fn count_broken_body(&self, error: &BodyError) {
+        let kind = match error {
+            BodyError::Read(_) => "body",
+            BodyError::Idle => "body_timeout",
+        };
+        self.metrics.count_upstream_error(&self.telemetry.metrics, &self.config, kind);
+    }
+}

@@ -1,0 +1,272 @@
+//! Looks at response heads before the HTTP parser does.
+//!
+//! hyper drops a header line with a byte that HTTP forbids, so that one bad cookie does not cost
+//! the page; but it drops it unseen, refuses the whole response for a NUL or a bare CR, and keeps
+//! 1xx heads to itself. This reader sets such `Set-Cookie` lines aside, to be judged and counted
+//! like the others, and defuses the two bytes in place.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes of heads that are looked at; hyper refuses longer ones anyway.
+const MAX_HEAD_BYTES: usize = 512 * 1024;
+
+/// What a forbidden byte that would spoil the whole head becomes: one that spoils its line alone.
+const DEFUSED: u8 = 0x01;
+
+/// The lines set aside on one connection, shared by its reader and the exchange that owns it.
+#[derive(Debug, Default)]
+pub struct Aside {
+    /// Whether the next bytes belong to a response head.
+    expects_head: AtomicBool,
+    has_lines: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The head so far, where it did not come in one piece or needs a closer look.
+    head: Vec<u8>,
+    lines: Vec<Box<[u8]>>,
+}
+
+impl Aside {
+    /// A request is about to be sent: a head comes next.
+    pub fn expect_head(&self) {
+        self.expects_head.store(true, Ordering::Release);
+    }
+
+    /// The `Set-Cookie` values that the parser drops, since the last call.
+    pub fn take(&self) -> Vec<Box<[u8]>> {
+        if !self.has_lines.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.state().lines)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scan(&self, chunk: &mut [u8]) {
+        let mut state = self.state();
+        if state.head.is_empty() && is_plain_head(chunk) {
+            self.expects_head.store(false, Ordering::Release);
+            return;
+        }
+        if !state.receive(chunk) {
+            self.expects_head.store(false, Ordering::Release);
+        }
+        if !state.lines.is_empty() {
+            self.has_lines.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Whether `chunk` begins with one complete and harmless final head: nearly every one.
+fn is_plain_head(chunk: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(chunk, b"\r\n\r\n") else { return false };
+    let head = &chunk[..end];
+    let (mut forbidden, mut returns, mut newlines) = (false, 0usize, 0usize);
+    for &byte in head {
+        forbidden |= (byte < 0x20 && !matches!(byte, b'\t' | b'\r' | b'\n')) | (byte == 0x7f);
+        returns += usize::from(byte == b'\r');
+        newlines += usize::from(byte == b'\n');
+    }
+    !forbidden && returns == newlines && !is_informational(head)
+}
+
+fn is_informational(head: &[u8]) -> bool {
+    // 101 ends the sequence of heads.
+    head.get(9) == Some(&b'1') && !head[9..].starts_with(b"101")
+}
+
+impl State {
+    /// Takes the next bytes; says whether a head is still expected after them.
+    fn receive(&mut self, chunk: &mut [u8]) -> bool {
+        let mut rest = chunk;
+        loop {
+            let known = self.head.len();
+            self.head.extend_from_slice(rest);
+            let Some(end) = end_of_head(&self.head, known) else {
+                defuse(rest);
+                // Whoever sends heads without end is left to the parser's own limit.
+                return self.head.len() <= MAX_HEAD_BYTES;
+            };
+            self.head.truncate(end);
+            let (head_part, after) = rest.split_at_mut(end - known);
+            defuse(head_part);
+            let informational = is_informational(&self.head);
+            self.set_aside(informational);
+            self.head.clear();
+            if !informational || after.is_empty() {
+                return informational;
+            }
+            rest = after;
+        }
+    }
+
+    /// Keeps the `Set-Cookie` lines of a complete head that the parser will not show.
+    fn set_aside(&mut self, informational: bool) {
+        let lines = self.head.split(|&b| b == b'\n').skip(1);
+        for line in lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let (name, value) = (&line[..colon], &line[colon + 1..]);
+            let hidden = informational || crate::cookie::has_control(line);
+            if hidden && name.trim_ascii_end().eq_ignore_ascii_case(b"set-cookie") {
+                self.lines.push(crate::cookie::trim(value).into());
+            }
+        }
+    }
+}
+
+/// The length of the head in `bytes`, of which the first `known` hold no end but its beginning may.
+fn end_of_head(bytes: &[u8], known: usize) -> Option<usize> {
+    let from = known.saturating_sub(2);
+    memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at).find_map(|newline| match &bytes
+        [newline + 1..]
+    {
+        [b'\n', ..] => Some(newline + 2),
+        [b'\r', b'\n', ..] => Some(newline + 3),
+        _ => None,
+    })
+}
+
+/// NUL and a CR without its LF would make the parser refuse the whole response. A CR at the very
+/// end may have its LF in the next piece, and stays.
+fn defuse(head: &mut [u8]) {
+    for i in 0..head.len() {
+        let bare_return = head[i] == b'\r' && head.get(i + 1).is_some_and(|&next| next != b'\n');
+        if head[i] == 0 || bare_return {
+            head[i] = DEFUSED;
+        }
+    }
+}
+
+/// A connection whose reader looks at response heads.
+#[derive(Debug)]
+pub struct Scanned<S> {
+    stream: S,
+    aside: Arc<Aside>,
+}
+
+impl<S> Scanned<S> {
+    /// Looks at what `stream` reads, and sets lines aside in `aside`.
+    pub fn new(stream: S, aside: Arc<Aside>) -> Self {
+        Self { stream, aside }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Scanned<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if self.aside.expects_head.load(Ordering::Acquire) {
+            let chunk = &mut buf.filled_mut()[before..];
+            if !chunk.is_empty() {
+                self.aside.scan(chunk);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Scanned<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `bytes` in pieces of `size`; returns what the parser sees, the lines set aside, and
+    /// whether a head is still expected.
+    fn feed(bytes: &[u8], size: usize) -> (Vec<u8>, Vec<String>, bool) {
+        let aside = Aside::default();
+        aside.expect_head();
+        let mut seen = bytes.to_vec();
+        for chunk in seen.chunks_mut(size) {
+            if aside.expects_head.load(Ordering::Acquire) {
+                aside.scan(chunk);
+            }
+        }
+        let lines = aside.take().iter().map(|line| line.escape_ascii().to_string()).collect();
+        (seen, lines, aside.expects_head.load(Ordering::Acquire))
+    }
+
+    #[test]
+    fn plain_heads_and_all_bodies_are_left_alone() {
+        let response = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\nbody \0 \r x\x01";
+        for size in 1..=response.len() {
+            assert_eq!(feed(response, size), (response.to_vec(), vec![], false), "size {size}");
+        }
+    }
+
+    #[test]
+    fn forbidden_bytes_are_set_aside_and_defused() {
+        let response =
+            b"HTTP/1.1 200 OK\r\nset-COOKIE: a=\x01b\r\nX: \0\r\nSet-Cookie:c=\0\rd\r\n\r\n\0\r.";
+        let (seen, lines, expects) = feed(response, usize::MAX);
+        assert_eq!(lines, ["a=\\x01b", "c=\\x00\\rd"]);
+        assert!(!expects);
+        assert_eq!(
+            seen,
+            b"HTTP/1.1 200 OK\r\nset-COOKIE: a=\x01b\r\nX: \x01\r\nSet-Cookie:c=\x01\x01d\r\n\r\n\0\r."
+        );
+        for size in 1..=response.len() {
+            assert_eq!(feed(response, size).1, lines, "size {size}");
+        }
+    }
+
+    #[test]
+    fn informational_heads_show_their_cookies() {
+        let response = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\
+            Set-Cookie: early=1\r\n\r\nHTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n";
+        for size in 1..=response.len() {
+            let (seen, lines, expects) = feed(response, size);
+            assert_eq!(
+                (seen, lines),
+                (response.to_vec(), vec!["early=1".to_owned()]),
+                "size {size}"
+            );
+            assert!(!expects);
+        }
+        let (_, lines, expects) = feed(b"HTTP/1.1 103 x\n\n", usize::MAX);
+        assert!(lines.is_empty() && expects);
+    }
+}

@@ -1,0 +1,343 @@
+//! The Prometheus metrics, whose names and labels are a contract.
+//!
+//! The families come from the `prometheus` crate. Looking a label set up in them costs a lock and a
+//! hash for each of five to seven labels, so a site keeps the counters it has used at hand.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{Method, StatusCode};
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::decisions::declaration;
+use crate::config::Site;
+use crate::consent::State;
+use crate::enforce::{Direction, Entry};
+use crate::policy::{Reason, Verdict};
+
+/// Upper bounds, in seconds, of the histograms' buckets: a cached page to a slow export.
+const BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+
+/// Methods that have a label of their own; an outsider can send any other.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+/// The `site` of what belongs to none.
+const NO_SITE: &str = "(none)";
+
+/// Every metric family, in a registry of its own.
+pub struct Metrics {
+    registry: Registry,
+    cookies: IntCounterVec,
+    consent: IntCounterVec,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    upstream_duration: HistogramVec,
+    connections: IntGaugeVec,
+    upstream_connections: IntGaugeVec,
+    upstream_errors: IntCounterVec,
+    reloads: IntCounterVec,
+    last_reload: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers every family.
+    ///
+    /// # Panics
+    ///
+    /// Never: the names and labels are constants that a test has registered before.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let counters = |name, help, labels: &[&str]| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let gauges = |name, help, labels: &[&str]| {
+            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let histograms = |name, help| {
+            let options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
+            register(&registry, HistogramVec::new(options, &["site"]))
+        };
+        let metrics = Self {
+            cookies: counters(
+                "cookie_firewall_cookies_total",
+                "Cookies judged, by declaration and decision; in report mode decisions are not carried out.",
+                &["site", "direction", "cookie", "category", "decision", "reason", "mode"],
+            ),
+            consent: counters(
+                "cookie_firewall_consent_total",
+                "Requests, by what their consent cookies amount to.",
+                &["site", "state"],
+            ),
+            requests: counters(
+                "cookie_firewall_requests_total",
+                "Requests answered; the site \"(none)\" stands for those that belong to no site.",
+                &["site", "method", "code"],
+            ),
+            request_duration: histograms(
+                "cookie_firewall_request_duration_seconds",
+                "From a request's head to the end of its response's body.",
+            ),
+            upstream_duration: histograms(
+                "cookie_firewall_upstream_duration_seconds",
+                "From sending a request upstream to the head of the response.",
+            ),
+            connections: gauges(
+                "cookie_firewall_connections",
+                "Open connections from clients.",
+                &["listener"],
+            ),
+            upstream_connections: gauges(
+                "cookie_firewall_upstream_connections",
+                "Open connections to upstreams.",
+                &["site", "state"],
+            ),
+            upstream_errors: counters(
+                "cookie_firewall_upstream_errors_total",
+                "Exchanges that failed on the upstream's side.",
+                &["site", "kind"],
+            ),
+            reloads: counters(
+                "cookie_firewall_config_reloads_total",
+                "Attempts to load a new configuration.",
+                &["result"],
+            ),
+            last_reload: register(
+                &registry,
+                Gauge::new(
+                    "cookie_firewall_config_last_reload_success_timestamp_seconds",
+                    "When the configuration in use was loaded.",
+                ),
+            ),
+            registry,
+        };
+        metrics.describe_build();
+        metrics.reloads.with_label_values(&["success"]);
+        metrics.reloads.with_label_values(&["failure"]);
+        metrics
+            .registry
+            .register(Box::new(ProcessCollector::for_self()))
+            .expect("the process metrics are registered once");
+        metrics
+    }
+
+    /// The text exposition format.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .expect("writing to memory does not fail, and every family has its samples");
+        text
+    }
+
+    /// Notes that the configuration now in use was loaded.
+    pub fn loaded(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_reload.set(now.as_secs_f64());
+    }
+
+    /// The gauge of open connections on a listener.
+    #[must_use]
+    pub fn connections(&self, listener: &str) -> IntGauge {
+        self.connections.with_label_values(&[listener])
+    }
+
+    /// Counts an answer to a request that belongs to no site.
+    pub fn count_siteless(&self, method: Option<&Method>, code: StatusCode) {
+        let method = method.map_or("(none)", method_label);
+        self.requests.with_label_values(&[NO_SITE, method, code.as_str()]).inc();
+    }
+
+    fn describe_build(&self) {
+        let options = Opts::new("cookie_firewall_build_info", "The version that is running.");
+        let build = register(&self.registry, IntGaugeVec::new(options, &["version"]));
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    family: prometheus::Result<C>,
+) -> C {
+    let family = family.expect("the family's name and labels are valid");
+    registry.register(Box::new(family.clone())).expect("each family is registered once");
+    family
+}
+
+fn method_label(method: &Method) -> &str {
+    method_index(method).map_or("other", |index| METHODS[index].as_str())
+}
+
+fn method_index(method: &Method) -> Option<usize> {
+    METHODS.iter().position(|known| known == method)
+}
+
+/// What a connection to an upstream is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamState {
+    /// Carrying an exchange.
+    Active,
+    /// Waiting in the pool.
+    Idle,
+}
+
+/// Two directions times the sixteen outcomes of [`outcome`].
+const OUTCOMES: usize = 2 * 16;
+
+type Handles<T, const N: usize> = OnceLock<Box<[OnceLock<T>; N]>>;
+
+/// One site's counters at hand.
+pub struct SiteMetrics {
+    /// By declaration, the undeclared last; then by direction and outcome.
+    cookies: Box<[Handles<IntCounter, OUTCOMES>]>,
+    consent: [IntCounter; State::ALL.len()],
+    /// By method, the others last; then by status code from 100 on.
+    requests: [Handles<IntCounter, 900>; METHODS.len() + 1],
+    request_duration: Histogram,
+    upstream_duration: Histogram,
+    active: IntGauge,
+    idle: IntGauge,
+}
+
+impl SiteMetrics {
+    /// The counters of `site`.
+    #[must_use]
+    pub fn new(metrics: &Metrics, site: &Site) -> Self {
+        let domain: &str = &site.domain;
+        let declared = site.charter.declarations().len();
+        let gauge = |state| metrics.upstream_connections.with_label_values(&[domain, state]);
+        Self {
+            cookies: (0..=declared).map(|_| OnceLock::new()).collect(),
+            consent: State::ALL
+                .map(|state| metrics.consent.with_label_values(&[domain, state.as_str()])),
+            requests: Default::default(),
+            request_duration: metrics.request_duration.with_label_values(&[domain]),
+            upstream_duration: metrics.upstream_duration.with_label_values(&[domain]),
+            active: gauge("active"),
+            idle: gauge("idle"),
+        }
+    }
+
+    /// Counts one decision.
+    pub(super) fn count(&self, metrics: &Metrics, site: &Site, entry: &Entry) {
+        let row = entry.declaration.map_or(self.cookies.len() - 1, |id| id as usize);
+        let column = outcome(entry);
+        handle(&self.cookies[row], column, || {
+            let (cookie, category) = declaration(site, entry);
+            metrics.cookies.with_label_values(&[
+                &site.domain,
+                entry.direction.as_str(),
+                cookie,
+                category,
+                entry.verdict.as_str(),
+                entry.reason.as_str(),
+                site.mode.as_str(),
+            ])
+        })
+        .inc();
+    }
+
+    /// Counts a request by its consent.
+    pub fn count_consent(&self, state: State) {
+        self.consent[state as usize].inc();
+    }
+
+    /// Counts an answered request.
+    pub fn count_request(&self, metrics: &Metrics, site: &Site, method: &Method, code: StatusCode) {
+        let row = method_index(method).unwrap_or(METHODS.len());
+        let column = usize::from(code.as_u16()) - 100;
+        handle(&self.requests[row], column, || {
+            let labels = [&*site.domain, method_label(method), code.as_str()];
+            metrics.requests.with_label_values(&labels)
+        })
+        .inc();
+    }
+
+    /// Takes the time of a whole exchange.
+    pub fn observe_request(&self, duration: Duration) {
+        self.request_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Takes the time until the head of an upstream's response.
+    pub fn observe_upstream(&self, duration: Duration) {
+        self.upstream_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts an upstream's failure by its kind.
+    pub fn count_upstream_error(&self, metrics: &Metrics, site: &Site, kind: &str) {
+        metrics.upstream_errors.with_label_values(&[&site.domain, kind]).inc();
+    }
+
+    /// The gauge of upstream connections in a state.
+    #[must_use]
+    pub fn upstream_connections(&self, state: UpstreamState) -> &IntGauge {
+        match state {
+            UpstreamState::Active => &self.active,
+            UpstreamState::Idle => &self.idle,
+        }
+    }
+}
+
+/// A column for each direction and each decision with its reason: `domain` is the one reason that
+/// stands for two decisions.
+fn outcome(entry: &Entry) -> usize {
+    let blocked_domain = entry.verdict == Verdict::Block && entry.reason == Reason::Domain;
+    let outcome = if blocked_domain { Reason::ALL.len() } else { entry.reason as usize };
+    match entry.direction {
+        Direction::Request => outcome,
+        Direction::Response => OUTCOMES / 2 + outcome,
+    }
+}
+
+fn handle<const N: usize>(
+    row: &Handles<IntCounter, N>,
+    column: usize,
+    find: impl FnOnce() -> IntCounter,
+) -> &IntCounter {
+    row.get_or_init(|| Box::new([const { OnceLock::new() }; N]))[column].get_or_init(find)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_a_column_of_its_own() {
+        assert!(Reason::ALL.len() < OUTCOMES / 2);
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+        for (index, state) in State::ALL.into_iter().enumerate() {
+            assert_eq!(state as usize, index);
+        }
+    }
+
+    #[test]
+    fn a_fresh_registry_can_be_scraped() {
+        let text = String::from_utf8(Metrics::new().encode()).expect("the format is UTF-8");
+        for name in ["build_info{version=", "config_reloads_total{result=\"failure\"} 0"] {
+            assert!(text.contains(&format!("cookie_firewall_{name}")), "{name} in {text}");
+        }
+    }
+}
