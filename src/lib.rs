@@ -43,6 +43,8 @@ pub mod config;
 pub mod consent;
 pub mod cookie;
 pub mod enforce;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod policy;
 pub mod proxy;
 pub mod server;

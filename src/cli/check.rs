@@ -32,11 +32,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(mistakes) => (mistakes, None),
     };
     let failed = summary.is_none() || (arguments.strict && !mistakes.0.is_empty());
-    match arguments.format {
-        Format::Json => print(json!({ "ok": !failed, "mistakes": mistakes.0 }))?,
-        Format::Text => print_text(&mistakes, summary.as_deref())?,
-    }
-    if failed { Err(Failure::silent(USAGE)) } else { Ok(()) }
+    let summary = summary.filter(|_| !failed);
+    let printed = match arguments.format {
+        Format::Json => print(json!({ "ok": !failed, "mistakes": mistakes.0 })),
+        Format::Text => print_text(&mistakes, summary.as_deref()),
+    };
+    // Mistakes are mistakes, even where nobody reads them to the end.
+    if failed { Err(Failure::silent(USAGE)) } else { printed }
 }
 
 fn print_text(mistakes: &Mistakes, summary: Option<&str>) -> Result<(), Failure> {

@@ -108,7 +108,9 @@ fn lines(arguments: &Arguments) -> Result<Vec<Vec<u8>>, Failure> {
             "nothing to judge: give Set-Cookie lines, or --request with --cookie",
         ));
     }
-    Ok(input.lock().split(b'\n').collect::<Result<_, _>>()?)
+    let lines: Vec<_> = input.lock().split(b'\n').collect::<Result<_, _>>()?;
+    // As they come from a response's head, they end in CRLF.
+    Ok(lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect())
 }
 
 /// The line that would leave, if any.

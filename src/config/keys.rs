@@ -8,7 +8,7 @@ pub(super) enum Kind {
     /// One of these words.
     Word(&'static [&'static str]),
     Bool,
-    /// A whole number, zero or more.
+    /// A whole number, one or more.
     Integer,
     /// See `duration`.
     Duration,

@@ -1,6 +1,6 @@
 //! The main file: listeners, limits, and where the sites are.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use super::reader::{At, Document, Table};
 use super::{Limits, Log, Server};
 use crate::enforce::RequestLimits;
 
-const DEFAULT_ADMIN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// More header bytes than this belong into a body.
 const MAX_HEADER_BYTES: usize = 1024 * 1024;
@@ -45,36 +44,64 @@ fn read_server(document: &Document<'_>, root: &Table<'_, '_>, server: &Table<'_,
             "leave the list empty and terminate TLS in front of the firewall",
         );
     }
-    let http = server.strings("http");
-    if http.is_empty() {
-        document.error(&server.at(), "no address to listen on", "add http = [\"0.0.0.0:8080\"]");
-    }
-    let http: Vec<_> = http.iter().filter_map(|at| address(document, at)).collect();
-    let admin = server.string("admin").and_then(|at| {
-        let admin = address(document, &at)?;
-        if admin.port() != 0 && http.contains(&admin) {
-            document.error(
-                &at,
-                "the admin listener has an address of its own",
-                "write another port, on an address that visitors cannot reach",
-            );
-        }
-        Some(admin)
-    });
+    let http = read_http(document, server);
+    let admin = read_admin(document, server, &http);
     let timeouts = root.table("timeouts");
-    let timeout = |name, default| {
-        let seconds = timeouts.as_ref().and_then(|table| table.duration(name));
-        Duration::from_secs(seconds.map_or(default, |at| at.value.into()))
+    let timeouts = timeouts.as_ref();
+    let seconds = |at: Option<At<u32>>, default| {
+        Duration::from_secs(at.map_or(default, |at| at.value.into()))
     };
     Server {
-        http,
-        admin: admin.unwrap_or(DEFAULT_ADMIN),
+        http: http.into_iter().map(|at| at.value).collect(),
+        admin,
         workers: server.integer("workers", 1024).map(|at| at.value),
         limits: read_limits(root.table("limits").as_ref()),
-        request_head_timeout: timeout("request_head", 60),
-        shutdown_timeout: timeout("shutdown", 30),
+        request_head_timeout: seconds(timeouts.and_then(|table| table.time("request_head")), 60),
+        shutdown_timeout: seconds(timeouts.and_then(|table| table.duration("shutdown")), 30),
         log: read_log(root.table("log").as_ref()),
     }
+}
+
+fn read_http(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<At<SocketAddr>> {
+    if let Some(at) = server.empty_list("http") {
+        document.error(&at, "no address to listen on", "write for example [\"0.0.0.0:8080\"]");
+    }
+    let mut addresses: Vec<At<SocketAddr>> = Vec::new();
+    for at in server.strings("http") {
+        let Some(value) = address(document, &at) else { continue };
+        if addresses.iter().any(|other| collide(other.value, value)) {
+            document.error(&at, "this address is taken by another one above", "keep one of the two");
+        }
+        addresses.push(At { value, key: at.key, span: at.span });
+    }
+    addresses
+}
+
+fn read_admin(
+    document: &Document<'_>,
+    server: &Table<'_, '_>,
+    http: &[At<SocketAddr>],
+) -> SocketAddr {
+    let written = server.string("admin");
+    let admin = written.as_ref().and_then(|at| address(document, at)).unwrap_or(DEFAULT_ADMIN);
+    if let Some(public) = http.iter().find(|public| collide(public.value, admin)) {
+        let place = written.map_or_else(|| public.clone().place(), At::place);
+        document.error(
+            &place,
+            format!("the admin listener needs an address of its own, and {admin} is public"),
+            "write another port for admin, on an address that visitors cannot reach",
+        );
+    }
+    admin
+}
+
+/// Whether no two listeners can have these addresses.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let ips = [one.ip(), other.ip()];
+    one.port() == other.port()
+        && one.port() != 0
+        && one.is_ipv4() == other.is_ipv4()
+        && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
 }
 
 fn read_limits(table: Option<&Table<'_, '_>>) -> Limits {
@@ -112,6 +139,9 @@ fn address(document: &Document<'_>, at: &At<&str>) -> Option<SocketAddr> {
 }
 
 fn site_files(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<PathBuf> {
+    if let Some(at) = server.empty_list("sites") {
+        document.error(&at, "no site file is named", "write for example [\"sites/*.toml\"]");
+    }
     let patterns = server.strings("sites");
     let mut files: Vec<PathBuf> = Vec::new();
     for at in &patterns {

@@ -211,6 +211,7 @@ fn report_shared_domains(sites: &mut [(PathBuf, site::Read)]) {
                 }
             }
         }
+        site.mistakes.0.sort_by_key(|mistake| (mistake.line, mistake.column));
     }
 }
 

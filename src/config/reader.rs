@@ -45,15 +45,32 @@ impl<'t> Document<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let span = error.span().unwrap_or_default();
-            self.push(
-                Severity::Error,
-                None,
-                &span,
-                error.message().to_owned(),
-                syntax_remedy(&error),
-            );
+            let (message, remedy) = self.syntax(&error, &span);
+            self.push(Severity::Error, None, &span, message, remedy);
         }
         table
+    }
+
+    /// Words for an error of the parser's.
+    fn syntax(&self, error: &toml::de::Error, span: &Range<usize>) -> (String, &'static str) {
+        if error.message().contains("duplicate") {
+            let key = self.text.get(span.clone()).unwrap_or_default();
+            (format!("duplicate key {key:?}"), "keep one of the two")
+        } else {
+            let remedy =
+                "see https://toml.io for the syntax; text stands in double quotes, lists in brackets";
+            (error.message().to_owned(), remedy)
+        }
+    }
+
+    /// Whether the parser found no proper value here and made one up.
+    fn is_guess(&self, value: &Spanned<DeValue<'_>>) -> bool {
+        let span = value.span();
+        let scalar = !matches!(value.get_ref(), DeValue::Array(_) | DeValue::Table(_));
+        let syntax = |(start, mistake): &(usize, Mistake)| {
+            mistake.key.is_none() && (span.start..=span.end).contains(start)
+        };
+        scalar && self.mistakes.borrow().iter().any(syntax)
     }
 
     pub(super) fn error<T>(&self, at: &At<T>, message: impl Into<String>, remedy: &str) {
@@ -67,6 +84,13 @@ impl<'t> Document<'t> {
     /// The line, from 1, of a place in the text.
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
         self.text[..span.start.min(self.text.len())].matches('\n').count() + 1
+    }
+
+    /// The column in characters, from 1, of a place in the text.
+    pub(super) fn column(&self, span: &Range<usize>) -> usize {
+        let before = &self.text[..span.start.min(self.text.len())];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        before[line_start..].chars().count() + 1
     }
 
     /// The file this document was read from.
@@ -90,28 +114,18 @@ impl<'t> Document<'t> {
         remedy: &str,
     ) {
         let start = span.start.min(self.text.len());
-        let before = &self.text[..start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         self.mistakes.borrow_mut().push((
             start,
             Mistake {
                 severity,
                 file: self.file.to_owned(),
                 line: Some(self.line(span)),
-                column: Some(before[line_start..].chars().count() + 1),
+                column: Some(self.column(span)),
                 key: key.map(ToOwned::to_owned),
                 message,
                 remedy: remedy.to_owned(),
             },
         ));
-    }
-}
-
-fn syntax_remedy(error: &toml::de::Error) -> &'static str {
-    if error.message().contains("duplicate") {
-        "keep one of the two"
-    } else {
-        "see https://toml.io for the syntax; text stands in double quotes, lists in brackets"
     }
 }
 
@@ -222,9 +236,25 @@ impl<'d, 't> Table<'d, 't> {
         }
     }
 
+    /// A duration in seconds that is not zero: no time at all is never enough.
+    pub(super) fn time(&self, name: &str) -> Option<At<u32>> {
+        let at = self.duration(name)?;
+        if at.value == 0 {
+            self.document.error(&at, "no time at all is never enough", DurationError::REMEDY);
+            return None;
+        }
+        Some(at)
+    }
+
     /// A list of strings; empty where the key is absent.
     pub(super) fn strings(&self, name: &str) -> Vec<At<&'d str>> {
         self.find(name).map_or_else(Vec::new, |at| self.strings_of(&at))
+    }
+
+    /// Where a list stands that is there and holds nothing.
+    pub(super) fn empty_list(&self, name: &str) -> Option<At<()>> {
+        let at = self.find(name)?;
+        at.value.as_array().is_some_and(|array| array.is_empty()).then(|| at.place())
     }
 
     /// A string, or a list of them.
@@ -298,7 +328,8 @@ impl<'d, 't> Table<'d, 't> {
 
     fn find(&self, name: &str) -> Option<At<&'d DeValue<'t>>> {
         debug_assert_eq!(self.key(name).name, name);
-        let value = self.table.get(name)?;
+        // What the parser made up is not judged: its own mistake says it all.
+        let value = self.table.get(name).filter(|value| !self.document.is_guess(value))?;
         Some(At { value: value.get_ref(), key: self.path_of(name), span: value.span() })
     }
 

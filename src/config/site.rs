@@ -1,5 +1,6 @@
 //! A site file: one portal, its upstream, and its charter.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,10 @@ fn read_site(
     let mut domains = table.string("domain").into_iter().chain(table.strings("aliases"));
     let mut name = |at: &At<&str>| {
         let domain = domain(document, at)?;
+        if names.iter().any(|name| name.domain == domain) {
+            document.error(at, format!("{domain:?} is named already"), "keep one of the two");
+            return None;
+        }
         names.push(Name { domain: domain.clone(), place: place(document, at) });
         Some(domain)
     };
@@ -90,7 +95,7 @@ fn place(document: &Document<'_>, at: &At<&str>) -> Mistake {
         severity: Severity::Error,
         file: document.file().to_owned(),
         line: Some(document.line(&at.span)),
-        column: None,
+        column: Some(document.column(&at.span)),
         key: Some(at.key.clone()),
         message: String::new(),
         remedy: String::new(),
@@ -102,7 +107,9 @@ fn domain(document: &Document<'_>, at: &At<&str>) -> Option<Box<str>> {
     let text = at.value.trim_end_matches('.').to_ascii_lowercase();
     let remedy = if text.contains("://") || text.contains('/') {
         "write the host alone, without scheme and path"
-    } else if text.starts_with('[') && text.ends_with(']') {
+    } else if text.parse::<Ipv6Addr>().is_ok() {
+        "write an IPv6 address in brackets"
+    } else if is_bracketed(&text) {
         return Some(text.into());
     } else if text.contains(':') {
         "write the host alone, without a port"
@@ -115,6 +122,11 @@ fn domain(document: &Document<'_>, at: &At<&str>) -> Option<Box<str>> {
     };
     document.error(at, format!("{:?} is not a domain", at.value), remedy);
     None
+}
+
+fn is_bracketed(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    inner.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 fn is_host_name(text: &str) -> bool {
@@ -139,18 +151,26 @@ fn upstream(document: &Document<'_>, at: &At<&str>) -> Option<Upstream> {
             return None;
         }
     };
-    if !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/")) {
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    if !matches!(path, "" | "/") || at.value.contains('#') {
         document.error(at, "an upstream has no path: requests keep theirs", remedy);
         return None;
     }
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    if host.is_empty() || user {
+    let host = uri.host().unwrap_or_default();
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    if host.is_empty() || authority.contains('@') {
         document.error(at, "the host is missing, or stands behind a user name", remedy);
         return None;
     }
-    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    Some(Upstream { tls, host: host.into(), port })
+    let port = match authority[host.len()..].strip_prefix(':').map(str::parse) {
+        None => Some(if tls { 443 } else { 80 }),
+        Some(port) => port.ok().filter(|port| *port != 0),
+    };
+    let Some(port) = port else {
+        document.error(at, "the port is no number from 1 to 65535", remedy);
+        return None;
+    };
+    Some(Upstream { tls, host: host.trim_matches(['[', ']']).into(), port })
 }
 
 fn host_header(document: &Document<'_>, at: &At<&str>) -> Option<HeaderValue> {
@@ -199,7 +219,7 @@ fn roots(document: &Document<'_>, at: &At<&str>) -> Option<Arc<RootCertStore>> {
 
 fn timeouts(table: Option<&Table<'_, '_>>) -> Timeouts {
     let timeout = |name, default| {
-        let seconds = table.and_then(|table| table.duration(name));
+        let seconds = table.and_then(|table| table.time(name));
         Duration::from_secs(seconds.map_or(default, |at| at.value.into()))
     };
     Timeouts {

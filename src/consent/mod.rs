@@ -245,6 +245,8 @@ pub struct Rules {
     pub max_age: Option<i64>,
     /// The ids the site tells apart, at most [`MAX_IDS`].
     pub ids: Box<[Box<str>]>,
+    /// Those that some cookie of the charter depends on.
+    pub needed: Ids,
 }
 
 impl Rules {
@@ -295,14 +297,21 @@ impl Rules {
         if self.max_age.is_some_and(|max_age| now.saturating_sub(reading.at) > max_age) {
             return Consent::none(State::Expired);
         }
-        let state = if reading.granted.is_empty() {
-            State::Denied
-        } else if reading.granted.contains(self.all_ids()) {
-            State::Granted
-        } else {
-            State::Partial
-        };
+        let state = self.state(reading.granted, reading.denied);
         Consent { granted: reading.granted, denied: reading.denied, state }
+    }
+
+    /// What the answers amount to, for the ids that matter to the charter, or for all where none
+    /// does. A cookie that answers for none of them is no answer.
+    fn state(&self, granted: Ids, denied: Ids) -> State {
+        let asked = if self.needed.is_empty() { self.all_ids() } else { self.needed };
+        let complete = granted.contains(self.needed) && !denied.intersects(asked);
+        match (granted.intersects(asked), denied.intersects(asked)) {
+            (true, _) if complete => State::Granted,
+            (true, _) => State::Partial,
+            (false, true) => State::Denied,
+            (false, false) => State::Unset,
+        }
     }
 }
 
@@ -338,7 +347,8 @@ mod tests {
             tool: Tool::Opendatasoft,
             cookie: "cookies_preferences".into(),
             max_age: Some(180 * 86_400),
-            ids: ["matomo", "ga"].map(Into::into).into(),
+            ids: ["matomo", "ga", "unused"].map(Into::into).into(),
+            needed: Ids::one(0).union(Ids::one(1)),
         }
     }
 
@@ -375,6 +385,21 @@ mod tests {
         state(&of(&json(true, true, NOW + 301)), State::Malformed);
         state(&of("true"), State::Malformed);
         state("cookies_preferences", State::Unset);
+        let only = |id: &str| of(&format!("{{\"{id}\":true,\"timestamp\":{NOW}}}"));
+        assert_eq!(read(&only("matomo")).state(), State::Partial);
+        assert_eq!(read(&only("unused")).state(), State::Unset);
+        assert_eq!(read(&only("other")).state(), State::Unset);
+    }
+
+    #[test]
+    fn where_no_cookie_needs_consent_every_answer_counts() {
+        let rules = Rules { needed: Ids::NONE, ..rules() };
+        let state = |cookie: &str| rules.read(Pairs::of(cookie.as_bytes()), NOW).state();
+        let of = |json: &str| format!("cookies_preferences={{{json},\"timestamp\":{NOW}}}");
+        assert_eq!(state(&of("\"ga\":true")), State::Granted);
+        assert_eq!(state(&of("\"ga\":false")), State::Denied);
+        assert_eq!(state(&of("\"ga\":false,\"matomo\":true")), State::Partial);
+        assert_eq!(state(&of("\"other\":true")), State::Unset);
     }
 
     #[test]

@@ -13,10 +13,9 @@ use super::{Answers, Dated, Unanswered};
 
 pub(super) const COOKIE: &str = "cookies_preferences";
 
-/// The trackers that Opendatasoft offers, all of them audience measurement, and the front end's own
-/// functional cookies.
+/// The trackers that Opendatasoft offers, all of them audience measurement. `functional_cookies` is
+/// not among them: the banner always writes it as true, which is nobody's choice.
 pub(super) const IDS: &[(&str, &str)] = &[
-    ("functional_cookies", "preferences"),
     ("ga", "statistics"),
     ("matomo", "statistics"),
     ("xiti", "statistics"),

@@ -36,6 +36,7 @@ fn rules() -> Rules {
         cookie: "cookies_preferences".into(),
         max_age: None,
         ids: ["matomo".into()].into(),
+        needed: Ids::one(0),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The `[[cookie]]` entries: declarations, checked one by one and together.
 
 use super::consent::Consent;
-use super::covers;
+use super::{covers, is_host_name};
 use crate::charter::{
     Category, Charter, Declaration, DomainRule, Forced, LifetimeCap, Need, Pattern, Scopes,
 };
 use crate::config::reader::{At, Document, Table};
-use crate::consent::MAX_IDS;
+use crate::consent::{Ids, MAX_IDS};
 use crate::cookie::{SameSite, name};
 
 /// Compiles the charter and completes `consent` with the ids that its cookies name. `None` where
@@ -20,15 +20,16 @@ pub(super) fn read(
     let scopes = scopes(document, site, hosts);
     let mut declarations = Vec::new();
     let mut names = Vec::new();
-    for table in site.tables("cookie") {
-        if let Some((at, declaration)) = declaration(document, &table, consent, hosts) {
+    let tables = site.tables("cookie");
+    for table in &tables {
+        if let Some((at, declaration)) = declaration(document, table, consent, hosts) {
             names.push(at);
             declarations.push(declaration);
         }
     }
     if consent.ids.len() > MAX_IDS {
         document.error(
-            &site.at(),
+            &At { key: "consent".into(), ..consent.place.clone() },
             format!(
                 "{} consent ids are more than the {MAX_IDS} a site may tell apart",
                 consent.ids.len()
@@ -38,6 +39,13 @@ pub(super) fn read(
         return None;
     }
     consent.rules.ids = consent.ids.iter().map(|(id, _)| id.clone()).collect();
+    consent.rules.needed = declarations
+        .iter()
+        .filter_map(|declaration| match declaration.need {
+            Need::Consent(ids) => Some(ids),
+            Need::Exempt => None,
+        })
+        .fold(Ids::NONE, Ids::union);
     let charter = match Charter::new(declarations, scopes) {
         Ok(charter) => charter,
         Err(clashes) => {
@@ -60,13 +68,15 @@ pub(super) fn read(
             return None;
         }
     };
-    warn_of_consent_cookie(document, site, consent, &charter);
+    // A declaration that could not be read may be the one that is looked for.
+    if charter.declarations().len() == tables.len() {
+        warn_of_consent_cookie(document, consent, &charter);
+    }
     Some(charter)
 }
 
 fn warn_of_consent_cookie(
     document: &Document<'_>,
-    site: &Table<'_, '_>,
     consent: &Consent,
     charter: &Charter,
 ) {
@@ -79,7 +89,7 @@ fn warn_of_consent_cookie(
         None => "is not declared: the portal does not see the visitor's choice",
     };
     document.warning(
-        &At { value: (), key: "consent.cookie".into(), span: site.at().span },
+        &consent.place,
         format!("the consent cookie {name:?} {problem}"),
         "declare it as necessary",
     );
@@ -178,6 +188,13 @@ fn need(
     }
     match id {
         Some(at) => {
+            if at.value.is_empty() {
+                document.error(
+                    &at,
+                    "an id is missing",
+                    "write one of the tool's ids, or leave the key out for all of the category",
+                );
+            }
             if let Some(other) = consent.category_of(at.value).filter(|other| *other != category) {
                 document.warning(
                     &at,
@@ -186,7 +203,7 @@ fn need(
                 );
             }
             // Beyond the limit the whole charter is refused.
-            consent.id(at.value).map_or(Need::Consent(crate::consent::Ids::NONE), Need::Consent)
+            consent.id(at.value).map_or(Need::Consent(Ids::NONE), Need::Consent)
         }
         None => {
             warn_of_missing_ids(document, table, category, consent);
@@ -267,19 +284,30 @@ fn domain_rule(document: &Document<'_>, at: &At<&str>, hosts: &[&str]) -> Option
     if at.value == "host-only" {
         return Some(DomainRule::HostOnly);
     }
-    let domain = at.value.strip_prefix('.').unwrap_or(at.value).to_ascii_lowercase();
-    check_covers(document, at, &domain, hosts);
+    let domain = dotless(at.value);
+    let none = "\"host-only\" for no Domain at all";
+    check_covers(document, at, &domain, hosts, none);
     Some(DomainRule::Domain(domain.into()))
 }
 
-fn check_covers(document: &Document<'_>, at: &At<&str>, domain: &str, hosts: &[&str]) {
-    let clean = domain.bytes().all(|b| b.is_ascii_graphic() && b != b';');
+/// A domain as it is compared: without a leading dot, in lower case.
+fn dotless(domain: &str) -> String {
+    domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase()
+}
+
+/// `none` is how the key at hand is told to leave Domain out.
+fn check_covers(
+    document: &Document<'_>,
+    at: &At<&str>,
+    domain: &str,
+    hosts: &[&str],
+    none: &str,
+) {
+    let clean = !domain.is_empty() && domain.bytes().all(|b| b.is_ascii_graphic() && b != b';');
+    let remedy = format!("write the site's domain, a parent of it that is no public suffix, or {none}");
     for host in hosts.iter().filter(|host| !clean || !covers(host, domain)) {
-        document.error(
-            at,
-            format!("{domain:?} does not cover {host:?}: user agents would refuse the cookie"),
-            "write the site's domain, a parent of it that is no public suffix, or \"host-only\"",
-        );
+        let message = format!("{domain:?} does not cover {host:?}: user agents would refuse the cookie");
+        document.error(at, message, &remedy);
     }
 }
 
@@ -330,11 +358,18 @@ fn check_prefix(document: &Document<'_>, table: &Table<'_, '_>, pattern: &Patter
 }
 
 fn scopes(document: &Document<'_>, site: &Table<'_, '_>, hosts: &[&str]) -> Scopes {
-    let dotless = |text: &str| text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
     let domains = site.map("cookie_domain");
-    for (from, to) in &domains {
+    for (index, (from, to)) in domains.iter().enumerate() {
+        let same = |(other, _): &(At<&str>, At<&str>)| dotless(other.value) == dotless(from.value);
+        if !is_host_name(&dotless(from.value)) || domains[..index].iter().any(same) {
+            document.error(
+                from,
+                format!("{:?} is no domain of a cookie, or is mapped already", from.value),
+                "write the Domain as the upstream sets it, without scheme and port, and each once",
+            );
+        }
         if !to.value.is_empty() {
-            check_covers(document, to, &dotless(to.value), hosts);
+            check_covers(document, to, &dotless(to.value), hosts, "\"\" for no Domain at all");
         }
         let chained =
             |(other, _): &&(At<&str>, At<&str>)| dotless(other.value) == dotless(to.value);

@@ -14,6 +14,8 @@ pub(super) struct Consent {
     pub(super) ids: Vec<(Box<str>, Option<Category>)>,
     /// Whether the site says itself what its ids stand for.
     pub(super) is_mapped: bool,
+    /// Where the consent cookie is named, or would be.
+    pub(super) place: At<()>,
 }
 
 impl Consent {
@@ -49,7 +51,9 @@ pub(super) fn read(document: &Document<'_>, table: Option<&Table<'_, '_>>) -> Co
     if let Some(at) = cookie.as_ref().filter(|at| at.value.is_empty()) {
         document.error(at, "a consent cookie needs a name", "leave the key out for the tool's own");
     }
-    let max_age = table.and_then(|table| table.duration("max_age"));
+    let max_age = table.and_then(|table| table.time("max_age"));
+    let span = cookie.as_ref().map(|at| at.span.clone()).or(table.map(|table| table.at().span));
+    let place = At { value: (), key: "consent.cookie".into(), span: span.unwrap_or_default() };
     let mapped = table.map_or_else(Vec::new, |table| table.lists("categories"));
     let is_mapped = !mapped.is_empty();
     let ids = ids(document, tool, mapped);
@@ -60,9 +64,11 @@ pub(super) fn read(document: &Document<'_>, table: Option<&Table<'_, '_>>) -> Co
             max_age: Some(max_age.map_or(DEFAULT_MAX_AGE, |at| at.value.into())),
             // Filled in once the charter has named its own ids.
             ids: [].into(),
+            needed: Ids::NONE,
         },
         ids,
         is_mapped,
+        place,
     }
 }
 
