@@ -119,7 +119,10 @@ impl Peer {
 
     /// Whether the peer closes without another byte.
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.reader.fill_buf(), Ok([]) | Err(_))
+        match self.reader.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 
     fn lines(&mut self) -> Option<Vec<Vec<u8>>> {
