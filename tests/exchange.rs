@@ -460,6 +460,54 @@ fn stopping_finishes_what_is_in_flight() {
 }
 
 #[test]
+fn every_worker_hears_of_the_stop_at_once() {
+    let (arrived, has_arrived) = mpsc::channel();
+    let origin = Origin::raw(move |peer, _| {
+        peer.request();
+        arrived.send(()).expect("the test waits");
+        // Held until the firewall is done for.
+        let _ = peer.is_closed();
+    });
+    let more = "[timeouts]\nshutdown = \"2 s\"\n";
+    let mut firewall = Firewall::on_workers(4, more, &site(&origin, ""));
+    let mut busy = firewall.connect();
+    busy.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+    has_arrived.recv_timeout(PATIENCE).expect("the request");
+    let mut idle: Vec<Peer> = (0..8).map(|_| firewall.connect()).collect();
+    firewall.wait_for("the connections", |f| {
+        f.metric("cookie_firewall_connections", &[("listener", "http")]) == 9.0
+    });
+    firewall.begin_stop();
+    for peer in &mut idle {
+        assert!(peer.is_closed());
+    }
+    firewall.stop();
+}
+
+#[test]
+fn a_length_that_a_transfer_coding_overrides_is_not_forwarded() {
+    for length in [1, 10] {
+        let origin = Origin::fixed(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        ));
+        let response = Firewall::before(&origin).get("/", &[]);
+        assert_eq!((response.status(), response.text().as_str()), (200, "hi"));
+        assert!(response.all("content-length").is_empty());
+    }
+}
+
+#[test]
+fn connection_cannot_take_the_host_away() {
+    let origin = Origin::fixed(OK);
+    let firewall = Firewall::before(&origin);
+    let head =
+        format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: Host, X-Forwarded-For\r\n\r\n");
+    assert_eq!(firewall.connect().send(head).response().status(), 200);
+    assert_eq!(origin.last().texts("host"), [DOMAIN]);
+    assert_eq!(origin.last().texts("x-forwarded-for"), ["127.0.0.1"]);
+}
+
+#[test]
 fn stopping_has_a_limit() {
     let origin = Origin::raw(|peer, _| {
         peer.head();

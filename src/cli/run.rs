@@ -68,7 +68,7 @@ fn decision_log() -> Option<Box<dyn DecisionLog>> {
         tracing::debug!(
             site = %decided.site.domain,
             direction = decided.entry.direction.as_str(),
-            cookie = %decided.name(),
+            cookie = &*decided.name(),
             declaration = decided.declaration(),
             category = decided.category(),
             decision = decided.entry.verdict.as_str(),

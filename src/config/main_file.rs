@@ -70,7 +70,11 @@ fn read_http(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<At<SocketAd
     for at in server.strings("http") {
         let Some(value) = address(document, &at) else { continue };
         if addresses.iter().any(|other| collide(other.value, value)) {
-            document.error(&at, "this address is taken by another one above", "keep one of the two");
+            document.error(
+                &at,
+                "this address is taken by another one above",
+                "keep one of the two",
+            );
         }
         addresses.push(At { value, key: at.key, span: at.span });
     }

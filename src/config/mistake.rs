@@ -37,8 +37,8 @@ pub struct Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
-        if let (Some(line), Some(column)) = (self.line, self.column) {
-            write!(f, ":{line}:{column}")?;
+        for place in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{place}")?;
         }
         f.write_str(match self.severity {
             Severity::Error => ": error: ",

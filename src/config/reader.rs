@@ -57,8 +57,7 @@ impl<'t> Document<'t> {
             let key = self.text.get(span.clone()).unwrap_or_default();
             (format!("duplicate key {key:?}"), "keep one of the two")
         } else {
-            let remedy =
-                "see https://toml.io for the syntax; text stands in double quotes, lists in brackets";
+            let remedy = "see https://toml.io for the syntax; text stands in double quotes, lists in brackets";
             (error.message().to_owned(), remedy)
         }
     }

@@ -101,6 +101,32 @@ impl Upload {
 /// The upstream's word that the client may send its body, awaited for a limited time.
 pub type GoAhead = Pin<Box<Timeout<oneshot::Receiver<()>>>>;
 
+/// Whether a client may be asked for its body.
+enum Gate {
+    Open,
+    /// It expects `100 Continue`, and the upstream has not spoken.
+    Waiting(GoAhead),
+    /// The upstream has answered without it.
+    Shut,
+}
+
+impl Gate {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Waiting(word) = self {
+            *self = match ready!(word.as_mut().poll(cx)) {
+                // The word to go on, or none for so long that the client would go on anyway.
+                Ok(Ok(())) | Err(_) => Self::Open,
+                Ok(Err(_)) => Self::Shut,
+            };
+        }
+        match self {
+            Self::Open => Poll::Ready(()),
+            // The connection has its answer and is not used again.
+            Self::Waiting(_) | Self::Shut => Poll::Pending,
+        }
+    }
+}
+
 /// A request's body on its way upstream.
 pub struct RequestBody {
     /// `None` where the request has no body.
@@ -110,7 +136,7 @@ pub struct RequestBody {
 struct Uploading {
     body: Watched,
     upload: Arc<Upload>,
-    go_ahead: Option<GoAhead>,
+    gate: Gate,
     site: Arc<Site>,
 }
 
@@ -128,7 +154,8 @@ impl RequestBody {
         go_ahead: Option<GoAhead>,
     ) -> Self {
         let body = Watched::new(incoming, site.config.timeouts.idle);
-        Self { body: Some(Uploading { body, upload, go_ahead, site }) }
+        let gate = go_ahead.map_or(Gate::Open, Gate::Waiting);
+        Self { body: Some(Uploading { body, upload, gate, site }) }
     }
 }
 
@@ -141,10 +168,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(uploading) = &mut self.body else { return Poll::Ready(None) };
-        if let Some(go_ahead) = &mut uploading.go_ahead {
-            let _ = ready!(go_ahead.as_mut().poll(cx));
-            uploading.go_ahead = None;
-        }
+        ready!(uploading.gate.poll(cx));
         let mut frame = ready!(uploading.body.poll_frame(cx));
         uploading.upload.pieces.fetch_add(1, Ordering::Relaxed);
         match &mut frame {

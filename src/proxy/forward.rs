@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
-use http::header::{CONNECTION, EXPECT, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
 use http::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
 
@@ -29,13 +31,19 @@ const PSEUDONYM: &str = "1.1 cookie-firewall";
 
 /// Removes the fields that `Connection` lists, and the hop-by-hop fields themselves.
 ///
-/// `TE: trailers` stays: it says that the client reads trailers, and they are forwarded.
+/// `Host` stays whatever `Connection` says, since it chose the site. `TE: trailers` stays: it says
+/// that the client reads trailers, and they are forwarded. `Content-Length` goes where there is a
+/// transfer coding, which overrides it (RFC 9112 6.3); forwarded, it would cut the body elsewhere
+/// than it was read.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let trailers = headers.get(TE).is_some_and(accepts_trailers);
     if headers.contains_key(CONNECTION) {
-        for name in listed_in_connection(headers) {
+        for name in listed_in_connection(headers).iter().filter(|name| *name != HOST) {
             headers.remove(name);
         }
+    }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
     }
     for name in &HOP_BY_HOP {
         headers.remove(name);
@@ -147,6 +155,18 @@ mod tests {
         remove_hop_by_hop(&mut headers);
         let expected = map(&[("te", "trailers"), ("x-public", "1"), ("trailer", "x-checksum")]);
         assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn host_stays_and_a_transfer_coding_overrides_the_length() {
+        let mut headers = map(&[
+            ("host", "example.org"),
+            ("connection", "Host"),
+            ("content-length", "1"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers, map(&[("host", "example.org")]));
     }
 
     #[test]

@@ -110,9 +110,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 async fn drain(workers: Arc<[Handle]>, limit: Duration) {
+    workers.iter().for_each(Handle::stop);
     let all = async {
         for worker in workers.iter() {
-            worker.finish().await;
+            worker.finished().await;
         }
     };
     if tokio::time::timeout(limit, all).await.is_err() {

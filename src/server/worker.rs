@@ -58,10 +58,13 @@ impl Handle {
         let _ = self.connections.send(accepted);
     }
 
-    /// Tells the worker to close idle connections and the others once they have answered, and
-    /// waits until it has.
-    pub(super) async fn finish(&self) {
+    /// Tells the worker to close idle connections, and the others once they have answered.
+    pub(super) fn stop(&self) {
         let _ = self.stop.send(true);
+    }
+
+    /// Waits until the worker has closed every connection.
+    pub(super) async fn finished(&self) {
         self.stop.closed().await;
     }
 }

@@ -310,11 +310,16 @@ impl Firewall {
 
     /// With further tables of the main file.
     pub fn configured(main: &str, site: &str) -> Self {
+        Self::on_workers(1, main, site)
+    }
+
+    /// With several workers.
+    pub fn on_workers(workers: usize, main: &str, site: &str) -> Self {
         let directory = Directory::new();
         directory.write("site.toml", &format!("domain = \"{DOMAIN}\"\n{site}"));
         let main = format!(
             "[server]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n\
-             sites = [\"site.toml\"]\nworkers = 1\n{main}"
+             sites = [\"site.toml\"]\nworkers = {workers}\n{main}"
         );
         let path = directory.write("main.toml", &main);
         let loaded = config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));

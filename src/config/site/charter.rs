@@ -75,11 +75,7 @@ pub(super) fn read(
     Some(charter)
 }
 
-fn warn_of_consent_cookie(
-    document: &Document<'_>,
-    consent: &Consent,
-    charter: &Charter,
-) {
+fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent, charter: &Charter) {
     let name = &consent.rules.cookie;
     let need = charter.find(name.as_bytes()).map(|id| charter.declaration(id).need);
     let problem = match need {
@@ -188,20 +184,7 @@ fn need(
     }
     match id {
         Some(at) => {
-            if at.value.is_empty() {
-                document.error(
-                    &at,
-                    "an id is missing",
-                    "write one of the tool's ids, or leave the key out for all of the category",
-                );
-            }
-            if let Some(other) = consent.category_of(at.value).filter(|other| *other != category) {
-                document.warning(
-                    &at,
-                    format!("{:?} stands for the category {:?}", at.value, other.as_str()),
-                    "check the cookie's category, or the id",
-                );
-            }
+            check_id(document, &at, category, consent);
             // Beyond the limit the whole charter is refused.
             consent.id(at.value).map_or(Need::Consent(Ids::NONE), Need::Consent)
         }
@@ -209,6 +192,35 @@ fn need(
             warn_of_missing_ids(document, table, category, consent);
             Need::Consent(consent.of_category(category))
         }
+    }
+}
+
+/// Whether `id` can be what a cookie of `category` needs.
+fn check_id(document: &Document<'_>, id: &At<&str>, category: &Category, consent: &Consent) {
+    if id.value.is_empty() {
+        document.error(
+            id,
+            "an id is missing",
+            "write one of the tool's ids, or leave the key out for all of the category",
+        );
+        return;
+    }
+    match consent.category_of(id.value) {
+        Some(other) if other == category => {}
+        Some(other) => document.warning(
+            id,
+            format!("{:?} stands for the category {:?}", id.value, other.as_str()),
+            "check the cookie's category, or the id",
+        ),
+        None => document.warning(
+            id,
+            format!(
+                "{:?} is no id that {} is known to write, nor listed for a category",
+                id.value,
+                consent.rules.tool.as_str()
+            ),
+            "check its spelling, or list it under [consent.categories]",
+        ),
     }
 }
 
@@ -296,17 +308,13 @@ fn dotless(domain: &str) -> String {
 }
 
 /// `none` is how the key at hand is told to leave Domain out.
-fn check_covers(
-    document: &Document<'_>,
-    at: &At<&str>,
-    domain: &str,
-    hosts: &[&str],
-    none: &str,
-) {
+fn check_covers(document: &Document<'_>, at: &At<&str>, domain: &str, hosts: &[&str], none: &str) {
     let clean = !domain.is_empty() && domain.bytes().all(|b| b.is_ascii_graphic() && b != b';');
-    let remedy = format!("write the site's domain, a parent of it that is no public suffix, or {none}");
+    let remedy =
+        format!("write the site's domain, a parent of it that is no public suffix, or {none}");
     for host in hosts.iter().filter(|host| !clean || !covers(host, domain)) {
-        let message = format!("{domain:?} does not cover {host:?}: user agents would refuse the cookie");
+        let message =
+            format!("{domain:?} does not cover {host:?}: user agents would refuse the cookie");
         document.error(at, message, &remedy);
     }
 }
