@@ -152,12 +152,17 @@ fn show(format: Format, explained: &Explained<'_>) -> Result<(), Failure> {
         "{:7} {:11} {}  ({declared})",
         explained.decision,
         explained.reason,
-        name.escape_debug()
+        printable(name)
     ))?;
     match &explained.result {
-        Some(result) => print(format_args!("        -> {}", result.escape_debug())),
+        Some(result) => print(format_args!("        -> {}", printable(result))),
         None => Ok(()),
     }
+}
+
+/// `text` without what a terminal would act upon; quotes stay, so that lines can be copied.
+fn printable(text: &str) -> String {
+    text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
 }
 
 fn text(bytes: &[u8]) -> String {

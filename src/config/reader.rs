@@ -65,11 +65,12 @@ impl<'t> Document<'t> {
     /// Whether the parser found no proper value here and made one up.
     fn is_guess(&self, value: &Spanned<DeValue<'_>>) -> bool {
         let span = value.span();
-        let scalar = !matches!(value.get_ref(), DeValue::Array(_) | DeValue::Table(_));
+        // Of an array, each item tells for itself.
+        let alone = !matches!(value.get_ref(), DeValue::Array(_));
         let syntax = |(start, mistake): &(usize, Mistake)| {
             mistake.key.is_none() && (span.start..=span.end).contains(start)
         };
-        scalar && self.mistakes.borrow().iter().any(syntax)
+        alone && self.mistakes.borrow().iter().any(syntax)
     }
 
     pub(super) fn error<T>(&self, at: &At<T>, message: impl Into<String>, remedy: &str) {
@@ -355,7 +356,8 @@ impl<'d, 't> Table<'d, 't> {
             let _: Option<()> = self.wrong_type(at, "a list of strings in brackets", at.value);
             return Vec::new();
         };
-        let strings = array.iter().filter_map(|item| match item.get_ref() {
+        let written = array.iter().filter(|item| !self.document.is_guess(item));
+        let strings = written.filter_map(|item| match item.get_ref() {
             DeValue::String(text) => {
                 Some(At { value: &**text, key: at.key.clone(), span: item.span() })
             }

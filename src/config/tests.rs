@@ -1,1 +1,1391 @@
-//! t
+//! Mistakes, defaults, and the files that the project publishes.
+//!
+//! In the texts below a line that is mistaken ends in `<-`.
+
+use super::keys::{self, Key, Kind};
+use super::*;
+use crate::charter::{Category, DomainRule, LifetimeCap, Need, Scopes};
+use crate::consent::Tool;
+use crate::cookie::SameSite;
+
+/// The least that a site needs; what a case is about follows.
+const SITE: &str = "domain = \"data.example.fr\"\nupstream = \"http://127.0.0.1:8000\"\n";
+
+/// Declares the consent cookie, so that nothing warns of it.
+const CONSENT_COOKIE: &str =
+    "\n[[cookie]]\nname = \"cookies_preferences\"\ncategory = \"necessary\"\n";
+
+fn site(middle: &str) -> String {
+    format!("{SITE}{middle}\n{CONSENT_COOKIE}")
+}
+
+fn cookie(keys: &str) -> String {
+    site(&format!("[[cookie]]\n{keys}"))
+}
+
+/// Where the site files of these tests stand; nothing is read from there but `upstream_ca`.
+fn site_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("site.toml")
+}
+
+fn site_mistakes(text: &str) -> Vec<Mistake> {
+    site::read(&site_file(), text).mistakes.0
+}
+
+/// The main file in the directory of the published one, whose site files it can name.
+fn main_mistakes(text: &str) -> Vec<Mistake> {
+    main_file::read(&repository("config/test.toml"), text).mistakes.0
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read_repository(path: &str) -> String {
+    std::fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[track_caller]
+fn checked(text: &str) -> Site {
+    site_from_str(&site_file(), text).unwrap_or_else(|mistakes| panic!("{mistakes}\nin {text}"))
+}
+
+/// The lines, from 1, that are marked as mistaken.
+fn marked(text: &str) -> Vec<usize> {
+    text.lines().zip(1..).filter(|(line, _)| line.ends_with("<-")).map(|(_, at)| at).collect()
+}
+
+struct Case {
+    name: &'static str,
+    text: String,
+    severity: Severity,
+    key: &'static str,
+    message: &'static str,
+    remedy: &'static str,
+}
+
+/// A case that is an error; `key` is empty where the mistake is about no key.
+fn error(
+    name: &'static str,
+    text: String,
+    key: &'static str,
+    message: &'static str,
+    remedy: &'static str,
+) -> Case {
+    Case { name, text, severity: Severity::Error, key, message, remedy }
+}
+
+fn warning(
+    name: &'static str,
+    text: String,
+    key: &'static str,
+    message: &'static str,
+    remedy: &'static str,
+) -> Case {
+    Case { severity: Severity::Warning, ..error(name, text, key, message, remedy) }
+}
+
+/// Each case holds exactly one mistake, on the marked line.
+#[track_caller]
+fn each_is_found(cases: Vec<Case>, file: &Path, read: fn(&str) -> Vec<Mistake>) {
+    for case in cases {
+        let Case { name, text, severity, key, message, remedy } = case;
+        let found = read(&text);
+        let [mistake] = &*found else { panic!("{name}: not one mistake but {found:#?}") };
+        assert_eq!(mistake.severity, severity, "{name}: {mistake}");
+        assert_eq!(mistake.file, file, "{name}: {mistake}");
+        assert_eq!(mistake.line, marked(&text).first().copied().or(Some(1)), "{name}: {mistake}");
+        assert!(mistake.column.is_some(), "{name}: {mistake}");
+        assert_eq!(mistake.key.as_deref().unwrap_or_default(), key, "{name}: {mistake}");
+        assert!(mistake.message.contains(message), "{name}: no {message:?} in: {mistake}");
+        assert!(mistake.remedy.contains(remedy), "{name}: no remedy {remedy:?} in: {mistake}");
+        assert!(!remedy.is_empty(), "{name}: every mistake has a remedy");
+    }
+}
+
+#[track_caller]
+fn each_site_mistake_is_found(cases: Vec<Case>) {
+    each_is_found(cases, &site_file(), site_mistakes);
+}
+
+#[test]
+fn mistakes_of_syntax() {
+    each_site_mistake_is_found(vec![
+        error("no value", site("mode = # <-"), "", "quoted", "toml.io"),
+        error("no quotes", site("mode = enforce # <-"), "", "quoted", "double quotes"),
+        error("no closing quote", site("mode = \"enforce # <-"), "", "invalid", "double quotes"),
+        error("no equals sign", site("mode \"enforce\" # <-"), "", "expected `=`", "toml.io"),
+        error("no closing bracket", site("[consent # <-"), "", "unclosed table", "brackets"),
+        error(
+            "the same key twice",
+            site("mode = \"enforce\"\nmode = \"report\" # <-"),
+            "",
+            "duplicate key \"mode\"",
+            "keep one of the two",
+        ),
+        error(
+            "the same table twice",
+            site("[consent]\ntool = \"opendatasoft\"\n[consent] # <-\nmax_age = \"1 day\""),
+            "",
+            "duplicate key \"consent\"",
+            "keep one of the two",
+        ),
+        error(
+            "the same key of a table twice",
+            site("[consent.categories]\nstatistics = [\"a\"]\nstatistics = [\"b\"] # <-"),
+            "",
+            "duplicate key \"statistics\"",
+            "keep one of the two",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_about_keys() {
+    each_site_mistake_is_found(vec![
+        error(
+            "unknown, close to a known one",
+            site("moed = \"enforce\" # <-"),
+            "moed",
+            "not known",
+            "write \"mode\"",
+        ),
+        error(
+            "unknown, with a hyphen",
+            site("cookie-domain = {} # <-"),
+            "cookie-domain",
+            "not known",
+            "write \"cookie_domain\"",
+        ),
+        error(
+            "unknown, close to none",
+            site("quota = 3 # <-"),
+            "quota",
+            "not known",
+            "remove it; known here: domain, aliases, upstream,",
+        ),
+        error(
+            "unknown, in a table",
+            site("[consent]\ntol = \"opendatasoft\" # <-"),
+            "consent.tol",
+            "not known",
+            "write \"tool\"",
+        ),
+        error(
+            "unknown, in a declaration",
+            cookie("name = \"a\"\ncategory = \"necessary\"\nmaxage = \"1 day\" # <-"),
+            "cookie[1].maxage",
+            "not known",
+            "write \"max_age\"",
+        ),
+        error(
+            "missing",
+            "# <-\ndomain = \"data.example.fr\"".to_owned(),
+            "upstream",
+            "missing",
+            "add it: Where the portal is",
+        ),
+        error(
+            "missing, in a declaration",
+            format!("{SITE}{CONSENT_COOKIE}[[cookie]] # <-\nname = \"a\""),
+            "cookie[2].category",
+            "missing",
+            "add it: necessary, statistics,",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_of_type() {
+    let cases = [
+        ("a string", "mode = true # <-", "mode", "a string in double quotes, found a boolean"),
+        ("a word", "language = 3 # <-", "language", "a string in double quotes, found an integer"),
+        ("a list", "aliases = \"a\" # <-", "aliases", "a list of strings in brackets"),
+        ("an item", "aliases = [\"a\",\n1] # <-", "aliases", "a string in double quotes"),
+        ("a map", "cookie_path = \"/\" # <-", "cookie_path", "a table, found a string"),
+        ("a member", "[cookie_path]\n\"/a/\" = 1 # <-", "cookie_path./a/", "a string in double"),
+        (
+            "a list of a map",
+            "[consent.categories]\nstatistics = \"a\" # <-",
+            "",
+            "a list of strings",
+        ),
+        ("a table", "timeouts = \"5 s\" # <-", "timeouts", "a table, found a string"),
+        ("an array", "consent = [] # <-", "consent", "a table, found an array"),
+        ("a number", "upstream_connections = \"9\" # <-", "upstream_connections", "a whole number"),
+        ("a duration", "[timeouts]\nidle = true # <-", "timeouts.idle", "a duration in double"),
+    ];
+    let case = |(name, text, key, message): (_, &str, &'static str, _)| {
+        let key = if key.is_empty() { "consent.categories.statistics" } else { key };
+        error(name, site(text), key, message, "write a")
+    };
+    each_site_mistake_is_found(cases.into_iter().map(case).collect());
+    each_site_mistake_is_found(vec![
+        error(
+            "a flag",
+            cookie("name = \"a\"\ncategory = \"necessary\"\nsecure = \"yes\" # <-"),
+            "cookie[1].secure",
+            "expected true or false, without quotes, found a string",
+            "write true or false",
+        ),
+        error(
+            "a table where a list of them is meant",
+            format!("{SITE}[cookie] # <-\nname = \"a\""),
+            "cookie",
+            "found a table",
+            "each under [[...]]",
+        ),
+        error(
+            "a list of something else",
+            format!("{SITE}cookie = [1] # <-"),
+            "cookie[1]",
+            "expected a table",
+            "write a table",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_values() {
+    each_site_mistake_is_found(vec![
+        error("a word", site("mode = \"enforced\" # <-"), "mode", "not known", "write \"enforce\""),
+        error(
+            "a word close to none",
+            site("language = \"deutsch\" # <-"),
+            "language",
+            "not known",
+            "write one of \"fr\", \"en\"",
+        ),
+        error(
+            "a number out of range",
+            site("upstream_connections = 0 # <-"),
+            "upstream_connections",
+            "out of range",
+            "from 1 to 1000000",
+        ),
+        error(
+            "a unit",
+            site("[timeouts]\nidle = \"13 moons\" # <-"),
+            "timeouts.idle",
+            "\"moons\" is not a unit",
+            "\"6 months\"",
+        ),
+        error(
+            "a duration without a unit",
+            site("[timeouts]\nidle = \"60\" # <-"),
+            "timeouts.idle",
+            "a number and a unit",
+            "\"30 s\"",
+        ),
+        error(
+            "a duration without quotes and unit",
+            site("[timeouts]\nidle = 60 # <-"),
+            "timeouts.idle",
+            "a number and a unit",
+            "\"30 s\"",
+        ),
+        error(
+            "a duration that is too long",
+            site("[consent]\nmax_age = \"200 years\" # <-"),
+            "consent.max_age",
+            "too long",
+            "\"1 year\"",
+        ),
+        error(
+            "a timeout of nothing",
+            site("[timeouts]\nfirst_byte = \"0 s\" # <-"),
+            "timeouts.first_byte",
+            "no time at all",
+            "\"30 s\"",
+        ),
+        error(
+            "an age that no answer can have",
+            site("[consent]\nmax_age = \"0 days\" # <-"),
+            "consent.max_age",
+            "no time at all",
+            "\"6 months\"",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_domains() {
+    let domain = |written: &str| {
+        format!("domain = \"{written}\" # <-\nupstream = \"http://127.0.0.1\"\n{CONSENT_COOKIE}")
+    };
+    let cases = [
+        ("a scheme", "https://data.example.fr", "without scheme and path"),
+        ("a path", "data.example.fr/catalogue", "without scheme and path"),
+        ("a port", "data.example.fr:443", "without a port"),
+        ("an accent", "données.example.fr", "in its ASCII form (xn--...)"),
+        ("white space", "data example.fr", "such as \"data.example.fr\""),
+        ("an empty label", "data..fr", "such as \"data.example.fr\""),
+        ("nothing", "", "such as \"data.example.fr\""),
+        ("a bare IPv6 address", "::1", "in brackets"),
+        ("brackets around something else", "[data]", "such as \"data.example.fr\""),
+        ("a label that is too long", &"a".repeat(64), "such as \"data.example.fr\""),
+    ];
+    let case = |(name, written, remedy): (_, &str, _)| {
+        error(name, domain(written), "domain", "is not a domain", remedy)
+    };
+    each_site_mistake_is_found(cases.into_iter().map(case).collect());
+    each_site_mistake_is_found(vec![
+        error(
+            "an alias",
+            site("aliases = [\n\"www.example.fr\",\n\"http://example.fr\" # <-\n]"),
+            "aliases",
+            "is not a domain",
+            "without scheme and path",
+        ),
+        error(
+            "an alias that is the domain itself",
+            site("aliases = [\"DATA.example.fr.\"] # <-"),
+            "aliases",
+            "\"data.example.fr\" is named already",
+            "keep one of the two",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_about_the_upstream() {
+    let upstream = |written: &str| {
+        format!("domain = \"data.example.fr\"\nupstream = \"{written}\" # <-\n{CONSENT_COOKIE}")
+    };
+    let cases = [
+        ("no scheme", "127.0.0.1:8000", "the scheme is missing"),
+        ("another scheme", "ftp://portal.internal", "neither http nor https"),
+        ("a path", "http://portal.internal/data", "an upstream has no path"),
+        ("a query", "http://portal.internal/?a", "an upstream has no path"),
+        ("a fragment", "http://portal.internal/#a", "an upstream has no path"),
+        ("a user", "http://me@portal.internal", "behind a user name"),
+        ("no host", "http://", "is not an address"),
+        ("a port that is none", "http://portal.internal:99999", "the port is no number"),
+        ("port zero", "http://portal.internal:0", "the port is no number"),
+        ("no port after its colon", "http://[::1]:", "the port is no number"),
+        ("white space", "http://portal internal", "is not an address"),
+    ];
+    let case = |(name, written, message): (_, &str, _)| {
+        error(name, upstream(written), "upstream", message, "write \"http://host:port\"")
+    };
+    each_site_mistake_is_found(cases.into_iter().map(case).collect());
+    let ca = "-----BEGIN CERTIFICATE-----";
+    each_site_mistake_is_found(vec![
+        error(
+            "no host in upstream_host",
+            site("upstream_host = \"a b\" # <-"),
+            "upstream_host",
+            "is not a host",
+            "write a host name",
+        ),
+        error(
+            "a certificate file that is not there",
+            site("upstream_ca = \"no-such-file.pem\" # <-"),
+            "upstream_ca",
+            "no-such-file.pem",
+            ca,
+        ),
+        error(
+            "a certificate file without certificates",
+            site("upstream_ca = \"Cargo.toml\" # <-"),
+            "upstream_ca",
+            "holds no certificate",
+            ca,
+        ),
+    ]);
+}
+
+#[test]
+fn certificates_are_read_relative_to_the_file() {
+    let directory = Directory::new("certificates");
+    let key = rcgen::generate_simple_self_signed(["upstream".to_owned()]).expect("a certificate");
+    directory.write("good.pem", key.cert.pem());
+    directory.write("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let read = |name: &str| {
+        site::read(&directory.0.join("s.toml"), &site(&format!("upstream_ca = \"{name}\"")))
+    };
+    let site = read("good.pem").site.expect("a site");
+    assert_eq!(site.upstream_roots.map(|roots| roots.len()), Some(1));
+    let mistakes = read("bad.pem").mistakes.0;
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].message.contains("1 of the certificates"), "{}", mistakes[0]);
+}
+
+#[test]
+fn mistakes_in_names() {
+    let cases = [
+        ("nothing", "", "needs a name", "as the portal sets it"),
+        ("an equals sign", "a=b", "no cookie name can hold '='", "remove it"),
+        ("a semicolon", "a;b", "no cookie name can hold ';'", "remove it"),
+        ("white space at an end", "a ", "no cookie name can hold ' '", "remove it"),
+        ("a shell's brackets", "_ga_[A-Z]", "'[' is not a wildcard", "use '*' or '?'"),
+        ("everything", "*", "matches every cookie", "mode = \"report\""),
+        ("a dollar", "$Version", "never pass", "remove the declaration"),
+        ("a backslash at the end", "a\\\\", "escapes nothing", "double it"),
+        ("a name that is too long", &"a".repeat(257), "at most 256 bytes", "shorten it"),
+    ];
+    let case = |(name, written, message, remedy): (_, &str, _, _)| {
+        let text = format!("{SITE}{CONSENT_COOKIE}[[cookie]]\nname = \"{written}\" # <-\n");
+        let text = text + "category = \"necessary\"";
+        error(name, text, "cookie[2].name", message, remedy)
+    };
+    each_site_mistake_is_found(cases.into_iter().map(case).collect());
+}
+
+#[test]
+fn declarations_between_which_no_name_can_choose() {
+    let two = |first: &str, second: &str| {
+        let declaration = |name: &str, mark: &str| {
+            format!("[[cookie]]\nname = \"{name}\"{mark}\ncategory = \"necessary\"\n")
+        };
+        format!("{SITE}{}{}{CONSENT_COOKIE}", declaration(first, ""), declaration(second, " # <-"))
+    };
+    let cases = [
+        ("the same name", "a", "a", "line 4 declares \"a\" already", "keep one of the two"),
+        ("one spelt with a backslash", "a*b", "a**b", "line 4 declares", "keep one of the two"),
+        ("a common match", "a*", "*a", "some names match \"a*\" of line 4", "more specific"),
+    ];
+    let case = |(name, first, second, message, remedy): (_, &str, &str, _, _)| {
+        error(name, two(first, second), "cookie[2].name", message, remedy)
+    };
+    each_site_mistake_is_found(cases.into_iter().map(case).collect());
+    for (first, second) in [("a*", "a"), ("a*", "ab*"), ("a*", "b*"), ("a", "A")] {
+        assert_eq!(site_mistakes(&two(first, second)), [], "{first} beside {second}");
+    }
+}
+
+#[test]
+fn mistakes_in_categories_and_consent() {
+    each_site_mistake_is_found(vec![
+        error(
+            "a category that is none",
+            cookie("name = \"a\"\ncategory = \"necesary\" # <-"),
+            "cookie[1].category",
+            "\"necesary\" is no built-in category",
+            "under [consent.categories]",
+        ),
+        error(
+            "an own category without ids",
+            cookie("name = \"a\"\ncategory = \"maps\" # <-"),
+            "cookie[1].category",
+            "no consent id stands for it",
+            "give a category of your own its ids",
+        ),
+        error(
+            "a category with white space",
+            cookie("name = \"a\"\ncategory = \"the maps\" # <-"),
+            "cookie[1].category",
+            "cannot be a category",
+            "letters, digits",
+        ),
+        error(
+            "an exempt cookie that asks for consent",
+            cookie("name = \"a\"\ncategory = \"necessary\"\nconsent = \"matomo\" # <-"),
+            "cookie[1].consent",
+            "an exempt cookie needs no consent",
+            "remove the key",
+        ),
+        error(
+            "anonymous statistics that ask for consent",
+            cookie(
+                "name = \"a\"\ncategory = \"statistics\"\nanonymous = true\nconsent = \"matomo\" # <-",
+            ),
+            "cookie[1].consent",
+            "an exempt cookie needs no consent",
+            "remove the key",
+        ),
+        error(
+            "anonymous, and not statistics",
+            cookie(
+                "name = \"a\"\ncategory = \"marketing\"\nconsent = \"ga\"\nanonymous = true # <-\n\
+                 [consent.categories]\nmarketing = [\"ga\"]",
+            ),
+            "cookie[1].anonymous",
+            "only statistics",
+            "category = \"statistics\"",
+        ),
+        error(
+            "an id that is empty",
+            cookie("name = \"a\"\ncategory = \"marketing\"\nconsent = \"\" # <-"),
+            "cookie[1].consent",
+            "an id is missing",
+            "leave the key out",
+        ),
+        error(
+            "an id of two categories",
+            site("[consent.categories]\nstatistics = [\"matomo\"]\nmarketing = [\"matomo\"] # <-"),
+            "consent.categories.marketing",
+            "\"matomo\" stands for a category already",
+            "list each id once",
+        ),
+        error(
+            "an id listed twice",
+            site("[consent.categories]\nstatistics = [\n\"matomo\",\n\"matomo\" # <-\n]"),
+            "consent.categories.statistics",
+            "\"matomo\" stands for a category already",
+            "list each id once",
+        ),
+        error(
+            "ids for necessary cookies",
+            site("[consent.categories]\nnecessary = [\"login\"] # <-"),
+            "consent.categories.necessary",
+            "need no consent",
+            "remove this line",
+        ),
+        error(
+            "a consent cookie without a name",
+            site("[consent]\ncookie = \"\" # <-"),
+            "consent.cookie",
+            "needs a name",
+            "leave the key out",
+        ),
+        error(
+            "a tool that is not known",
+            site("[consent]\ntool = \"opendata\" # <-"),
+            "consent.tool",
+            "\"opendata\" is not known here",
+            "write one of \"opendatasoft\"",
+        ),
+        error(
+            "more ids than can be told apart",
+            site(&format!("[consent] # <-\ncategories = {{ statistics = {:?} }}", ids(129))),
+            "consent",
+            "129 consent ids are more than the 128",
+            "list only the ids",
+        ),
+    ]);
+    assert_eq!(
+        site_mistakes(&site(&format!("consent.categories.statistics = {:?}", ids(128)))),
+        []
+    );
+}
+
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|id| format!("id{id}")).collect()
+}
+
+#[test]
+fn mistakes_in_attributes() {
+    let case = |name, keys: &str, key, message, remedy| {
+        error(name, cookie(&format!("category = \"necessary\"\n{keys}")), key, message, remedy)
+    };
+    let covers = "does not cover \"data.example.fr\"";
+    each_site_mistake_is_found(vec![
+        case(
+            "no lifetime",
+            "name = \"a\"\nmax_age = \"0 s\" # <-",
+            "cookie[1].max_age",
+            "deleted at once",
+            "\"session\"",
+        ),
+        case(
+            "a Domain on __Host-",
+            "name = \"__Host-a\"\ndomain = \"example.fr\" # <-",
+            "cookie[1].domain",
+            "refuse \"__Host-a\" with a Domain",
+            "remove the key",
+        ),
+        case(
+            "a Path on __Host-",
+            "name = \"__Host-a\"\npath = \"/below\" # <-",
+            "cookie[1].path",
+            "refuse \"__Host-a\" with a Path",
+            "remove the key",
+        ),
+        case(
+            "no Secure on __Host-",
+            "name = \"__Host-a\"\nsecure = false # <-",
+            "cookie[1].secure",
+            "refuse \"__Host-a\" without Secure",
+            "remove the key",
+        ),
+        case(
+            "no Secure on a family of __secure-, in any case",
+            "name = \"__secure-*\"\nsecure = false # <-",
+            "cookie[1].secure",
+            "without Secure",
+            "declare the cookie under another name",
+        ),
+        case(
+            "no HttpOnly on __Http-",
+            "name = \"__Http-a\"\nhttp_only = false # <-",
+            "cookie[1].http_only",
+            "without HttpOnly",
+            "remove the key",
+        ),
+        case(
+            "a path without a slash",
+            "name = \"a\"\npath = \"below\" # <-",
+            "cookie[1].path",
+            "is not a cookie path",
+            "begins with '/'",
+        ),
+        case(
+            "a path that ends the attribute",
+            "name = \"a\"\npath = \"/a;b\" # <-",
+            "cookie[1].path",
+            "is not a cookie path",
+            "holds no ';'",
+        ),
+        case(
+            "another domain",
+            "name = \"a\"\ndomain = \"example.org\" # <-",
+            "cookie[1].domain",
+            covers,
+            "a parent of it that is no public suffix",
+        ),
+        case(
+            "a public suffix",
+            "name = \"a\"\ndomain = \".fr\" # <-",
+            "cookie[1].domain",
+            covers,
+            "\"host-only\" for no Domain",
+        ),
+        case(
+            "no domain",
+            "name = \"a\"\ndomain = \"\" # <-",
+            "cookie[1].domain",
+            covers,
+            "\"host-only\" for no Domain",
+        ),
+        case(
+            "a word for SameSite in another case",
+            "name = \"a\"\nsame_site = \"lax\" # <-",
+            "cookie[1].same_site",
+            "not known",
+            "write \"Lax\"",
+        ),
+    ]);
+    let cross_site = |name, keys| {
+        let text = format!("{SITE}{CONSENT_COOKIE}[[cookie]] # <-\nname = \"a\"\n{keys}\n");
+        let text = text + "category = \"necessary\"";
+        error(name, text, "cookie[2]", "without Secure", "secure = true")
+    };
+    each_site_mistake_is_found(vec![
+        cross_site("SameSite=None without Secure", "same_site = \"None\"\nsecure = false"),
+        cross_site("Partitioned without Secure", "partitioned = true\nsecure = false"),
+    ]);
+}
+
+#[test]
+fn a_forced_domain_covers_every_alias() {
+    let text = site("aliases = [\"data.example.org\"]\n[[cookie]]\nname = \"a\"\n")
+        .replace("name = \"a\"", "name = \"a\"\ncategory = \"necessary\"\ndomain = \"example.fr\"");
+    let mistakes = site_mistakes(&text);
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].message.contains("\"data.example.org\""), "{}", mistakes[0]);
+}
+
+#[test]
+fn mistakes_in_scopes() {
+    let domain = |name, line: &str, key, message, remedy| {
+        error(name, site(&format!("[cookie_domain]\n{line}")), key, message, remedy)
+    };
+    each_site_mistake_is_found(vec![
+        domain(
+            "to a domain that does not cover the site",
+            "\"portal.internal\" = \"example.org\" # <-",
+            "cookie_domain.portal.internal",
+            "does not cover",
+            "\"\" for no Domain at all",
+        ),
+        domain(
+            "to a word of another key",
+            "\"portal.internal\" = \"host-only\" # <-",
+            "cookie_domain.portal.internal",
+            "does not cover",
+            "\"\" for no Domain at all",
+        ),
+        domain(
+            "in two steps",
+            "\"portal.internal\" = \"example.fr\" # <-\n\"example.fr\" = \"data.example.fr\"",
+            "cookie_domain.portal.internal",
+            "mapped to another domain in turn",
+            "write the final domain",
+        ),
+        domain(
+            "from what is no domain",
+            "\"portal.internal:8000\" = \"\" # <-",
+            "cookie_domain.portal.internal:8000",
+            "is no domain of a cookie",
+            "without scheme and port",
+        ),
+        domain(
+            "from the same domain twice",
+            "\"portal.internal\" = \"\"\n\".Portal.internal\" = \"example.fr\" # <-",
+            "cookie_domain..Portal.internal",
+            "mapped already",
+            "each once",
+        ),
+        error(
+            "from what is no path",
+            site("[cookie_path]\nportal = \"/\" # <-"),
+            "cookie_path.portal",
+            "\"portal\" is not a cookie path",
+            "begins with '/'",
+        ),
+        error(
+            "to what is no path",
+            site("[cookie_path]\n\"/portal/\" = \"\" # <-"),
+            "cookie_path./portal/",
+            "\"\" is not a cookie path",
+            "begins with '/'",
+        ),
+    ]);
+}
+
+#[test]
+fn warnings() {
+    let last = |keys: &str| format!("{SITE}{CONSENT_COOKIE}[[cookie]] # <-\nname = \"a\"\n{keys}");
+    each_site_mistake_is_found(vec![
+        warning(
+            "a category without ids",
+            last("category = \"marketing\""),
+            "cookie[2]",
+            "always blocked",
+            "under [consent.categories]",
+        ),
+        warning(
+            "a category with every id of the tool",
+            last("category = \"statistics\""),
+            "cookie[2]",
+            "every \"statistics\" id that the tool is known to write",
+            "list the ids that this portal's banner offers",
+        ),
+        warning(
+            "an id of another category",
+            cookie("name = \"a\"\ncategory = \"marketing\"\nconsent = \"matomo\" # <-"),
+            "cookie[1].consent",
+            "\"matomo\" stands for the category \"statistics\"",
+            "check the cookie's category",
+        ),
+        warning(
+            "an id that nobody grants",
+            cookie("name = \"a\"\ncategory = \"statistics\"\nconsent = \"matommo\" # <-"),
+            "cookie[1].consent",
+            "\"matommo\" is no id that opendatasoft is known to write",
+            "check its spelling",
+        ),
+        warning(
+            "SameSite=None that may lack Secure",
+            last("category = \"necessary\"\nsame_site = \"None\""),
+            "cookie[2]",
+            "without Secure",
+            "add secure = true",
+        ),
+        warning(
+            "a consent cookie that is not declared",
+            format!("{SITE}[consent]\ncookie = \"choice\" # <-\n{CONSENT_COOKIE}"),
+            "consent.cookie",
+            "\"choice\" is not declared",
+            "declare it as necessary",
+        ),
+        warning(
+            "a consent cookie that is not declared and not named",
+            format!("{SITE}[consent] # <-\n{CONSENT_COOKIE}").replace("cookies_", "other_"),
+            "consent.cookie",
+            "\"cookies_preferences\" is not declared",
+            "declare it as necessary",
+        ),
+        warning(
+            "a consent cookie that needs consent",
+            format!("{SITE}{CONSENT_COOKIE}[consent] # <-\n")
+                .replace("\"necessary\"", "\"statistics\"\nconsent = \"matomo\""),
+            "consent.cookie",
+            "needs consent itself",
+            "declare it as necessary",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_the_main_file() {
+    let server = |keys: &str| format!("[server]\nsites = [\"sites/*.toml\"]\n{keys}");
+    let public = "http = [\"127.0.0.1:8080\"]\n";
+    let with = |keys: &str| server(&format!("{public}{keys}"));
+    each_is_found(
+        vec![
+            error("nothing", String::new(), "server", "missing", "add it"),
+            error(
+                "no address",
+                "[server] # <-\nsites = [\"sites/*.toml\"]".to_owned(),
+                "server.http",
+                "missing",
+                "add it: Addresses",
+            ),
+            error(
+                "an empty list of addresses",
+                server("http = [] # <-"),
+                "server.http",
+                "no address to listen on",
+                "[\"0.0.0.0:8080\"]",
+            ),
+            error(
+                "an address without a port",
+                server("http = [\"127.0.0.1\"] # <-"),
+                "server.http",
+                "is not an address and port",
+                "\"0.0.0.0:8080\"",
+            ),
+            error(
+                "a name for an address",
+                server("http = [\"localhost:8080\"] # <-"),
+                "server.http",
+                "is not an address and port",
+                "\"127.0.0.1:8080\"",
+            ),
+            error(
+                "an address twice",
+                server("http = [\"127.0.0.1:8080\",\n\"0.0.0.0:8080\"] # <-"),
+                "server.http",
+                "taken by another one",
+                "keep one of the two",
+            ),
+            error(
+                "TLS",
+                with("https = [\"0.0.0.0:8443\"] # <-"),
+                "server.https",
+                "not built yet",
+                "terminate TLS in front",
+            ),
+            error(
+                "the admin listener on a public address",
+                with("admin = \"127.0.0.1:8080\" # <-"),
+                "server.admin",
+                "an address of its own",
+                "write another port",
+            ),
+            error(
+                "the admin listener on a public wildcard",
+                server("http = [\"0.0.0.0:8080\"]\nadmin = \"127.0.0.1:8080\" # <-"),
+                "server.admin",
+                "an address of its own",
+                "write another port",
+            ),
+            error(
+                "the admin listener's default on a public address",
+                server("http = [\"0.0.0.0:9090\"] # <-"),
+                "server.http",
+                "127.0.0.1:9090 is public",
+                "write another port for admin",
+            ),
+            error(
+                "a pattern that no file matches",
+                format!("[server]\n{public}sites = [\"none/*.toml\"] # <-"),
+                "server.sites",
+                "no file matches",
+                "relative to this file",
+            ),
+            error(
+                "no site",
+                format!("[server]\n{public}sites = [] # <-"),
+                "server.sites",
+                "no site file is named",
+                "[\"sites/*.toml\"]",
+            ),
+            error(
+                "a pattern that is none",
+                format!("[server]\n{public}sites = [\"sites/[.toml\"] # <-"),
+                "server.sites",
+                "Pattern syntax error",
+                "a pattern like \"sites/*.toml\"",
+            ),
+            error(
+                "no workers",
+                with("workers = 0 # <-"),
+                "server.workers",
+                "out of range",
+                "from 1 to 1024",
+            ),
+            error(
+                "a limit that is too high",
+                with("[limits]\nheader_bytes = 2_000_000 # <-"),
+                "limits.header_bytes",
+                "out of range",
+                "from 1 to 1048576",
+            ),
+            error(
+                "a limit below zero",
+                with("[limits]\ncookies = -1 # <-"),
+                "limits.cookies",
+                "out of range",
+                "from 1 to 10000",
+            ),
+            error(
+                "a timeout of nothing",
+                with("[timeouts]\nrequest_head = \"0 s\" # <-"),
+                "timeouts.request_head",
+                "no time at all",
+                "\"30 s\"",
+            ),
+            error(
+                "a level",
+                with("[log]\nlevel = \"warning\" # <-"),
+                "log.level",
+                "not known",
+                "\"warn\"",
+            ),
+            error(
+                "a key of the site file",
+                with("[consent] # <-"),
+                "consent",
+                "not known",
+                "known here: server, limits, timeouts, log",
+            ),
+        ],
+        &repository("config/test.toml"),
+        main_mistakes,
+    );
+}
+
+#[test]
+fn every_mistake_of_a_file_comes_in_the_order_of_its_lines() {
+    let text = "\
+domain = \"https://data.example.fr\" # <-
+aliases = [\"www.example.fr\", 3] # <-
+upstream = \"127.0.0.1:8000\" # <-
+moed = \"enforce\" # <-
+language = \"de\" # <-
+
+[timeouts]
+idle = 60 # <-
+
+[consent]
+tool = opendatasoft # <-
+max_age = \"6 moons\" # <-
+[consent.categories]
+statistics = [\"matomo\", \"matomo\"] # <-
+
+[[cookie]]
+name = \"a=b\" # <-
+category = \"necessary\"
+secure = 1 # <-
+
+[[cookie]] # <-
+category = \"necessary\"
+
+[[cookie]]
+name = \"__Host-id\"
+category = \"necessary\"
+consent = \"matomo\" # <-
+path = \"/below\" # <-
+max_age = \"0 s\" # <-
+
+[[cookie]]
+name = \"twice\"
+category = \"necessary\"
+
+[[cookie]]
+name = \"twice\" # <-
+category = \"necessary\"
+";
+    let mistakes = site_mistakes(text);
+    let lines: Vec<_> = mistakes.iter().filter_map(|mistake| mistake.line).collect();
+    assert_eq!(lines, marked(text), "{}", Mistakes(mistakes));
+    assert!(mistakes.iter().all(|mistake| !mistake.remedy.is_empty()));
+}
+
+#[test]
+fn what_the_parser_made_up_is_not_judged() {
+    let text = site("mode = enforced\nlanguage = \naliases = [www]\n[timeouts\nidle = 5");
+    let mistakes = site_mistakes(&text);
+    assert!(mistakes.iter().all(|mistake| mistake.key.is_none()), "{}", Mistakes(mistakes));
+    assert_eq!(mistakes.len(), 4, "{}", Mistakes(mistakes));
+}
+
+#[test]
+fn a_consent_cookie_whose_declaration_cannot_be_read_is_not_missed() {
+    let text = format!("{SITE}{}", CONSENT_COOKIE.replace("necessary", "necesary"));
+    let mistakes = site_mistakes(&text);
+    assert_eq!(mistakes.len(), 1, "{}", Mistakes(mistakes));
+}
+
+/// A directory of its own for a test, which goes with it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(test: &str) -> Self {
+        let name = format!("cookie-firewall-config-{test}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(path.join("sites")).expect("a directory for the test");
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("a file of the test");
+        path
+    }
+
+    /// A main file that names every file below `sites`.
+    fn main(&self, more: &str) -> PathBuf {
+        let text = "[server]\nhttp = [\"127.0.0.1:0\"]\nsites = [\"sites/*.toml\"]\n";
+        self.write("main.toml", format!("{text}{more}"))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_domain_of_two_sites() {
+    let directory = Directory::new("two-sites");
+    directory.write("sites/1.toml", site(""));
+    let text = "domain = \"other.example.fr\"\naliases = [\"Data.Example.fr\"] # <-\n\
+                upstream = \"http://127.0.0.1\"\nmoed = 1 # <-\n";
+    let second = directory.write("sites/2.toml", text);
+    let mistakes = load(&directory.main("")).expect_err("a mistake").0;
+    let places: Vec<_> =
+        mistakes.iter().map(|mistake| (mistake.file.clone(), mistake.line)).collect();
+    assert_eq!(places, [(second.clone(), Some(2)), (second, Some(4))], "{mistakes:#?}");
+    assert_eq!(mistakes[0].key.as_deref(), Some("aliases"));
+    assert_eq!(mistakes[0].column, Some(12));
+    assert!(mistakes[0].message.contains("sites/1.toml"), "{}", mistakes[0]);
+    assert!(mistakes[0].remedy.contains("one of the two"), "{}", mistakes[0]);
+}
+
+#[test]
+fn the_mistakes_of_all_files_come_in_one_go() {
+    let directory = Directory::new("all-files");
+    let main = directory.main("[log]\nlevel = 1\n");
+    let latin = directory.write("sites/latin.toml", b"domain = \"donn\xe9es\"");
+    let wrong = directory.write("sites/wrong.toml", "domain = 3\nupstream = 4");
+    let mistakes = load(&main).expect_err("mistakes").0;
+    let places: Vec<_> = mistakes.iter().map(|mistake| (&*mistake.file, mistake.line)).collect();
+    let expected = [(&*main, Some(5)), (&*latin, None), (&*wrong, Some(1)), (&*wrong, Some(2))];
+    assert_eq!(places, expected);
+    assert!(mistakes[1].message.contains("not UTF-8"), "{}", mistakes[1]);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let mistakes = load(Path::new("no/such/file.toml")).expect_err("a mistake");
+    assert_eq!(mistakes.0.len(), 1);
+    let text = mistakes.to_string();
+    assert!(text.starts_with("no/such/file.toml: error: cannot read the file: "), "{text}");
+    assert!(text.ends_with("--config FILE names another"), "{text}");
+}
+
+#[test]
+fn mistakes_are_told_in_two_lines() {
+    let mistakes = site::read(Path::new("s.toml"), &site("  moed = 1")).mistakes;
+    let expected = "s.toml:3:3: error: moed: this key is not known\n  remedy: write \"mode\"";
+    assert_eq!(mistakes.to_string(), expected);
+}
+
+#[test]
+fn a_site_file_named_by_two_patterns_is_read_once() {
+    let directory = Directory::new("two-patterns");
+    directory.write("sites/a.toml", site(""));
+    let text = "[server]\nhttp = [\"127.0.0.1:0\"]\nsites = [\"sites/*.toml\", \"./sites/a.toml\"]";
+    let loaded = load(&directory.write("main.toml", text)).expect("no mistake");
+    assert_eq!(loaded.config.sites.len(), 1);
+}
+
+#[test]
+fn warnings_do_not_keep_a_configuration_from_being_used() {
+    let directory = Directory::new("warnings");
+    directory
+        .write("sites/a.toml", format!("{SITE}[[cookie]]\nname = \"a\"\ncategory = \"necessary\""));
+    let loaded = load(&directory.main("")).expect("a usable configuration");
+    assert_eq!(loaded.warnings.count(Severity::Warning), 1);
+    assert!(!loaded.warnings.any_error());
+}
+
+#[test]
+fn defaults_of_the_main_file() {
+    let text = "[server]\nhttp = [\"0.0.0.0:8080\"]\nsites = [\"sites/*.toml\"]";
+    let read = main_file::read(&repository("config/test.toml"), text);
+    assert_eq!(read.mistakes, Mistakes::default());
+    let expected = Server {
+        http: vec!["0.0.0.0:8080".parse().expect("an address")],
+        admin: "127.0.0.1:9090".parse().expect("an address"),
+        workers: None,
+        limits: Limits {
+            header_bytes: 65_536,
+            cookies: RequestLimits { pairs: 300, bytes: 32_768 },
+        },
+        request_head_timeout: Duration::from_secs(60),
+        shutdown_timeout: Duration::from_secs(30),
+        log: Log { level: "info".into(), json: false },
+    };
+    assert_eq!(read.server.as_ref(), Some(&expected));
+    // The published file writes out every default.
+    let published = load(&repository("config/cookie-firewall.toml")).expect("no mistake").config;
+    assert_eq!(published.server, expected);
+}
+
+#[test]
+fn defaults_of_a_site_file() {
+    let site = checked(&cookie("name = \"a\"\ncategory = \"preferences\"\nconsent = \"p\""));
+    assert_eq!(&*site.domain, "data.example.fr");
+    assert!(site.aliases.is_empty());
+    let upstream = Upstream { tls: false, host: "127.0.0.1".into(), port: 8000 };
+    assert_eq!(site.upstreams, [upstream]);
+    assert_eq!(site.upstream_host, None);
+    assert!(site.upstream_roots.is_none());
+    assert_eq!(site.upstream_connections, 1024);
+    assert_eq!(site.mode, Mode::Enforce);
+    assert_eq!(&*site.language, "fr");
+    let seconds = Duration::from_secs;
+    let timeouts = Timeouts { connect: seconds(5), first_byte: seconds(60), idle: seconds(60) };
+    assert_eq!(site.timeouts, timeouts);
+    assert_eq!(site.consent.tool, Tool::Opendatasoft);
+    assert_eq!(&*site.consent.cookie, "cookies_preferences");
+    assert_eq!(site.consent.max_age, Some(180 * 86_400));
+    assert_eq!(site.charter.scopes(), &Scopes::default());
+    let declaration = &site.charter.declarations()[0];
+    assert_eq!((declaration.max_age, &declaration.forced), (None, &Default::default()));
+}
+
+#[test]
+fn a_site_that_says_everything() {
+    let text = "\
+domain = \"Data.Example.fr\"
+aliases = [\"www.example.fr\", \"[::1]\"]
+upstream = [\"https://portal.internal\", \"http://[::1]:8000/\"]
+upstream_host = \"portal.internal:8443\"
+upstream_connections = 2
+mode = \"report\"
+language = \"en\"
+cookie_path = { \"/portal/\" = \"/\", \"/portal/admin/\" = \"/a/\" }
+cookie_domain = { \".Portal.internal\" = \"\" }
+[timeouts]
+connect = \"1 s\"
+first_byte = \"2 s\"
+idle = \"3 s\"
+[consent]
+tool = \"opendatasoft\"
+cookie = \"choice\"
+max_age = \"1 jour\"
+categories = { maps = [\"osm\"] }
+[[cookie]]
+name = \"choice\"
+provider = \"P\"
+service = \"S\"
+purpose = \"W\"
+category = \"necessary\"
+max_age = \"session\"
+secure = true
+http_only = false
+partitioned = true
+same_site = \"None\"
+domain = \"host-only\"
+path = \"/\"
+[[cookie]]
+name = \"tile\"
+category = \"maps\"
+[[cookie]]
+name = \"visits\"
+category = \"statistics\"
+anonymous = true
+max_age = \"13 mois\"
+";
+    let site = checked(text);
+    assert_eq!(&*site.domain, "data.example.fr");
+    assert_eq!(site.aliases, ["www.example.fr".into(), "[::1]".into()]);
+    let upstream = |tls, host: &str, port| Upstream { tls, host: host.into(), port };
+    assert_eq!(
+        site.upstreams,
+        [upstream(true, "portal.internal", 443), upstream(false, "::1", 8000)]
+    );
+    assert_eq!(site.upstream_host, Some(http::HeaderValue::from_static("portal.internal:8443")));
+    assert_eq!((site.upstream_connections, site.mode, &*site.language), (2, Mode::Report, "en"));
+    assert_eq!(site.timeouts.first_byte, Duration::from_secs(2));
+    assert_eq!((&*site.consent.cookie, site.consent.max_age), ("choice", Some(86_400)));
+    let scopes = Scopes {
+        domains: [("portal.internal".into(), "".into())].into(),
+        paths: [("/portal/admin/".into(), "/a/".into()), ("/portal/".into(), "/".into())].into(),
+    };
+    assert_eq!(site.charter.scopes(), &scopes);
+    let [choice, tile, visits] = site.charter.declarations() else { panic!("three cookies") };
+    assert_eq!(choice.max_age, Some(LifetimeCap::Session));
+    assert_eq!((&*choice.provider, &*choice.service, &*choice.purpose), ("P", "S", "W"));
+    let forced = &choice.forced;
+    assert_eq!((forced.secure, forced.http_only), (Some(true), Some(false)));
+    assert_eq!((forced.partitioned, forced.same_site), (Some(true), Some(SameSite::None)));
+    assert_eq!((&forced.domain, forced.path.as_deref()), (&Some(DomainRule::HostOnly), Some("/")));
+    assert_eq!(tile.category, Category::Own("maps".into()));
+    assert!(matches!(tile.need, Need::Consent(ids) if !ids.is_empty()));
+    assert_eq!(
+        (visits.need, visits.max_age),
+        (Need::Exempt, Some(LifetimeCap::Seconds(390 * 86_400)))
+    );
+}
+
+/// The cookies that the five portals publish.
+const PUBLISHED: [&str; 4] = ["sessionid", "django_language", "csrftoken", "cookies_preferences"];
+
+#[test]
+fn the_published_configuration_has_no_mistake() {
+    let files: Vec<_> = std::fs::read_dir(repository("config"))
+        .expect("the directory is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let loaded = load(&file).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(loaded.warnings, Mistakes::default());
+    }
+}
+
+#[test]
+fn the_published_sites_declare_what_the_portals_publish() {
+    let config = load(&repository("config/cookie-firewall.toml")).expect("no mistake").config;
+    let domains: Vec<_> = config.sites.iter().map(|site| &*site.domain).collect();
+    assert_eq!(
+        domains,
+        [
+            "data.metropole-rouen-normandie.fr",
+            "data.osmontrouge.fr",
+            "data.ville-soissons.fr",
+            "donnees.grandchambery.fr",
+            "opendata.ha-py.fr",
+        ]
+    );
+    for site in &config.sites {
+        let names: Vec<_> =
+            site.charter.declarations().iter().map(|cookie| cookie.name.as_str()).collect();
+        assert_eq!(names, PUBLISHED, "{}", site.domain);
+        for cookie in site.charter.declarations() {
+            assert_eq!(cookie.need, Need::Exempt, "{}: {:?}", site.domain, cookie.name);
+            assert!(!cookie.purpose.is_empty(), "{}: {:?}", site.domain, cookie.name);
+        }
+    }
+}
+
+/// Visits every table of `keys`: its path as a heading names it, and its keys.
+fn tables(keys: &'static [Key], path: &str, visit: &mut impl FnMut(&str, &'static [Key])) {
+    visit(path, keys);
+    for key in keys {
+        if let Kind::Table(inner) | Kind::Tables(inner) = key.kind {
+            let path =
+                if path.is_empty() { key.name.into() } else { format!("{path}.{}", key.name) };
+            tables(inner, &path, visit);
+        }
+    }
+}
+
+#[test]
+fn the_schema_names_every_key() {
+    let schema = schema::site();
+    tables(keys::SITE, "", &mut |path, keys| {
+        let mut table = &schema;
+        for name in path.split('.').filter(|name| !name.is_empty()) {
+            table = &table["properties"][name];
+            // The schema of an array says what each of its items is.
+            table = table.get("items").unwrap_or(table);
+        }
+        assert_eq!(table["additionalProperties"], serde_json::json!(false), "{path}");
+        let properties = table["properties"].as_object().expect("a table has properties");
+        assert_eq!(properties.len(), keys.len(), "{path}");
+        for key in keys {
+            assert_eq!(properties[key.name]["description"], key.doc, "{path}.{}", key.name);
+            let required = table["required"].as_array().expect("a table has required keys");
+            assert_eq!(required.contains(&key.name.into()), key.required, "{path}.{}", key.name);
+        }
+    });
+}
+
+#[test]
+fn the_annotated_main_file_shows_every_key() {
+    let text = read_repository("config/cookie-firewall.toml");
+    tables(keys::MAIN, "", &mut |path, keys| {
+        for key in keys.iter().filter(|_| !path.is_empty()) {
+            let shown = text
+                .lines()
+                .any(|line| line.trim_start_matches("# ").starts_with(&format!("{} = ", key.name)));
+            assert!(shown, "{path}.{}", key.name);
+        }
+    });
+}
+
+/// The reference has a heading for each table, and below it a row for each of its keys, with the
+/// default that the key's own documentation gives.
+#[test]
+fn the_reference_describes_every_key() {
+    let text = read_repository("docs/configuration.md");
+    let (main, site) = text
+        .split_once("\n## The site file\n")
+        .expect("the reference describes the main file, then the site file");
+    for (part, all, top) in [(main, keys::MAIN, ""), (site, keys::SITE, "Top level")] {
+        tables(all, "", &mut |path, keys| {
+            if path.is_empty() && top.is_empty() {
+                return;
+            }
+            let section = match path {
+                "" => section(part, top),
+                "cookie" => section(part, "`[[cookie]]`"),
+                path => section(part, &format!("`[{path}]`")),
+            };
+            for key in keys {
+                describes(&section, key, path);
+            }
+        });
+    }
+}
+
+#[track_caller]
+fn describes(section: &str, key: &Key, path: &str) {
+    let name = format!("| `{}` |", key.name);
+    let row = section.lines().find(|line| line.starts_with(&name));
+    let row = row.unwrap_or_else(|| panic!("{path}: no row that begins with {name}"));
+    if key.required {
+        assert!(row.contains("| required |"), "{row}");
+    }
+    if let Some((_, default)) = key.doc.split_once("Default: ") {
+        let default = default.split_once(". ").map_or(default, |(default, _)| default);
+        let default = default.trim_end_matches('.');
+        let column =
+            row.split('|').nth(3).expect("a row has the columns key, type, default, effect");
+        assert_eq!(column.trim().trim_matches('`'), default, "{row}");
+    }
+}
+
+/// The text below the heading that is `title`, up to the next heading.
+#[track_caller]
+fn section(text: &str, title: &str) -> String {
+    let is_heading = |line: &str| line.starts_with('#');
+    let mut lines = text
+        .lines()
+        .skip_while(|line| !(is_heading(line) && line.trim_start_matches('#').trim() == title));
+    assert!(lines.next().is_some(), "no heading {title:?}");
+    lines.take_while(|line| !is_heading(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// What stands between the fences of TOML in a Markdown file.
+fn toml_blocks(text: &str) -> Vec<String> {
+    let blocks = text.split("\n```toml\n").skip(1);
+    blocks.filter_map(|rest| Some(rest.split_once("\n```")?.0.to_owned())).collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_have_no_mistake() {
+    let files = ["docs/configuration.md", "README.md"];
+    for file in files.into_iter().filter(|file| repository(file).exists()) {
+        let text = read_repository(file);
+        let sites: Vec<_> = toml_blocks(&text)
+            .into_iter()
+            .filter(|block| block.trim_start().starts_with("domain"))
+            .collect();
+        assert!(!sites.is_empty(), "{file} shows no site file");
+        for text in sites {
+            let read = site::read(Path::new(file), &text);
+            assert_eq!(read.mistakes, Mistakes::default(), "in {file}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_main_files_of_the_reference_have_no_mistake() {
+    let blocks = toml_blocks(&read_repository("docs/configuration.md"));
+    let mains: Vec<_> = blocks.iter().filter(|block| block.contains("[server]")).collect();
+    assert!(!mains.is_empty());
+    for text in mains {
+        assert_eq!(main_mistakes(text), [], "in:\n{text}");
+    }
+}

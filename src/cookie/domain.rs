@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 /// What a user agent does with a cookie's domain-attribute, given the host it talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -50,8 +52,9 @@ fn domain_match(host: &str, domain: &[u8]) -> bool {
 /// Whether nobody may own `domain` itself, by the public suffix list and, for what it does not
 /// list, its default rule that a single label is a suffix.
 fn is_public_suffix(domain: &[u8]) -> bool {
-    let lower = domain.to_ascii_lowercase();
-    psl::suffix(&lower).is_some_and(|suffix| suffix.as_bytes() == lower)
+    let mut lower = SmallVec::<[u8; 64]>::from_slice(domain);
+    lower.make_ascii_lowercase();
+    psl::suffix(&lower).is_some_and(|suffix| suffix.as_bytes() == &lower[..])
 }
 
 fn is_ip(host: &str) -> bool {

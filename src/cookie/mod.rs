@@ -40,12 +40,14 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
     // A fold without an early exit: the compiler turns it into vector instructions.
-    bytes.iter().fold(false, |found, &b| found | (b < 0x20 && b != b'\t') | (b == 0x7f))
+    bytes.iter().fold(0u8, |found, &b| {
+        found | (u8::from(b < 0x20) & u8::from(b != b'\t')) | u8::from(b == 0x7f)
+    }) != 0
 }
 
 /// Splits at the first `separator`; the second half is `None` where there is none.
 pub(crate) fn split_once(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
-    match bytes.iter().position(|&b| b == separator) {
+    match memchr::memchr(separator, bytes) {
         Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
         None => (bytes, None),
     }

@@ -1,5 +1,7 @@
 //! Cookie names that carry a promise, and names that pretend to be another.
 
+use smallvec::SmallVec;
+
 use super::SetCookie;
 
 /// A name prefix and what the user agent demands of a cookie that bears it.
@@ -72,16 +74,18 @@ pub fn breaks_prefix(cookie: &SetCookie<'_>) -> bool {
 /// PHP turns `.`, `[` and space into `_`; Django and ASP.NET trim Unicode white space, in UTF-8 or
 /// in Latin-1. `None` says that every origin known reads the name as it stands.
 #[must_use]
-pub fn origin_reading(name: &[u8]) -> Option<Vec<u8>> {
+pub fn origin_reading(name: &[u8]) -> Option<SmallVec<[u8; 64]>> {
     let odd = |b: &u8| matches!(b, b'.' | b'[' | b' ' | 0x80..);
     if !name.iter().any(odd) {
         return None;
     }
-    let mangled: Vec<u8> = trim_unicode(name)
-        .iter()
-        .map(|&b| if matches!(b, b'.' | b'[' | b' ') { b'_' } else { b })
-        .collect();
-    (mangled != name).then_some(mangled)
+    let mut mangled = SmallVec::from_slice(trim_unicode(name));
+    for byte in &mut mangled {
+        if matches!(byte, b'.' | b'[' | b' ') {
+            *byte = b'_';
+        }
+    }
+    (mangled[..] != *name).then_some(mangled)
 }
 
 /// Whether an origin may take `name` for one that bears a protected prefix, although user agents
@@ -92,6 +96,11 @@ pub fn forges_prefix(name: &[u8], reading: &[u8]) -> bool {
 }
 
 fn trim_unicode(mut name: &[u8]) -> &[u8] {
+    let may_be_space =
+        |byte: Option<&u8>| byte.is_some_and(|&b| b == b' ' || b == b'\t' || b >= 0x80);
+    if !may_be_space(name.first()) && !may_be_space(name.last()) {
+        return name;
+    }
     while let Some(rest) = SPACES.iter().find_map(|space| name.strip_prefix(*space)) {
         name = rest;
     }

@@ -260,7 +260,7 @@ fn name_and_value(line: &[u8]) -> (&[u8], &[u8]) {
 
 /// The index of the first semicolon at or after `from`, or the length of `line`.
 fn semicolon(line: &[u8], from: usize) -> usize {
-    line[from..].iter().position(|&b| b == b';').map_or(line.len(), |at| from + at)
+    memchr::memchr(b';', &line[from..]).map_or(line.len(), |at| from + at)
 }
 
 /// The Max-Age attribute's value (RFC 6265bis 5.6.2); `None` where a user agent ignores it.

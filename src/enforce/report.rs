@@ -61,19 +61,25 @@ impl Report {
         &self.entries
     }
 
-    pub(super) fn decided(&mut self, direction: Direction, name: &[u8], decision: &Decision<'_>) {
+    /// Takes note of a decision; the name is asked for only where it is kept.
+    pub(super) fn decided<'n>(
+        &mut self,
+        direction: Direction,
+        name: impl FnOnce() -> &'n [u8],
+        decision: &Decision<'_>,
+    ) {
         self.entries.push(Entry {
             direction,
             verdict: decision.verdict,
             reason: decision.reason,
             declaration: decision.declaration,
-            name: self.keeps_names.then(|| name.into()),
+            name: self.keeps_names.then(|| name().into()),
         });
     }
 
     /// A cookie blocked without a decision of the policy: it came where none may come.
     pub(super) fn blocked(&mut self, direction: Direction, name: &[u8], reason: Reason) {
         let decision = Decision { verdict: Verdict::Block, reason, declaration: None, edits: None };
-        self.decided(direction, name, &decision);
+        self.decided(direction, || name, &decision);
     }
 }

@@ -102,7 +102,7 @@ fn judge(headers: &HeaderMap, context: &Context<'_>, report: &mut Report) -> Opt
     let mut kept = 0;
     for pair in pairs(headers) {
         let decision = policy::pair(context, &pair);
-        report.decided(Direction::Request, pair.name, &decision);
+        report.decided(Direction::Request, || pair.name, &decision);
         match (decision.verdict, &mut rebuilt) {
             (Verdict::Block, Some(_)) => {}
             (Verdict::Block, none) => *none = Some(join(pairs(headers).take(kept))),

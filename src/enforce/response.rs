@@ -31,7 +31,7 @@ pub fn set_aside<'l>(
 ) {
     for line in lines {
         let decision = policy::set_cookie(context, line);
-        report.decided(Direction::Response, SetCookie::name_of(line), &decision);
+        report.decided(Direction::Response, || SetCookie::name_of(line), &decision);
     }
 }
 
@@ -54,9 +54,10 @@ fn judge(headers: &HeaderMap, context: &Context<'_>, report: &mut Report) -> Sma
     let lines = headers.get_all(SET_COOKIE).iter();
     lines
         .map(|line| {
-            let decision = policy::set_cookie(context, line.as_bytes());
-            report.decided(Direction::Response, SetCookie::name_of(line.as_bytes()), &decision);
-            fate(line.as_bytes(), &decision)
+            let line = line.as_bytes();
+            let decision = policy::set_cookie(context, line);
+            report.decided(Direction::Response, || SetCookie::name_of(line), &decision);
+            fate(line, &decision)
         })
         .collect()
 }

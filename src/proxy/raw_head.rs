@@ -72,13 +72,42 @@ impl Aside {
 fn is_plain_head(chunk: &[u8]) -> bool {
     let Some(end) = memchr::memmem::find(chunk, b"\r\n\r\n") else { return false };
     let head = &chunk[..end];
-    let (mut forbidden, mut returns, mut newlines) = (false, 0usize, 0usize);
-    for &byte in head {
-        forbidden |= (byte < 0x20 && !matches!(byte, b'\t' | b'\r' | b'\n')) | (byte == 0x7f);
-        returns += usize::from(byte == b'\r');
-        newlines += usize::from(byte == b'\n');
+    !is_informational(head)
+        && head.chunks(255).map(census).fold(Census::default(), Census::and).is_plain()
+}
+
+/// What a piece of a head holds. In pieces of at most 255 bytes the counts fit a byte, and the
+/// compiler counts many bytes at once.
+#[derive(Clone, Copy, Default)]
+struct Census {
+    forbidden: bool,
+    returns: usize,
+    newlines: usize,
+}
+
+fn census(piece: &[u8]) -> Census {
+    let (mut forbidden, mut returns, mut newlines) = (0u8, 0u8, 0u8);
+    for &byte in piece {
+        let control = u8::from(byte < 0x20) & u8::from(!matches!(byte, b'\t' | b'\r' | b'\n'));
+        forbidden |= control | u8::from(byte == 0x7f);
+        returns += u8::from(byte == b'\r');
+        newlines += u8::from(byte == b'\n');
     }
-    !forbidden && returns == newlines && !is_informational(head)
+    Census { forbidden: forbidden != 0, returns: returns.into(), newlines: newlines.into() }
+}
+
+impl Census {
+    fn and(self, other: Self) -> Self {
+        Self {
+            forbidden: self.forbidden | other.forbidden,
+            returns: self.returns + other.returns,
+            newlines: self.newlines + other.newlines,
+        }
+    }
+
+    fn is_plain(self) -> bool {
+        !self.forbidden && self.returns == self.newlines
+    }
 }
 
 fn is_informational(head: &[u8]) -> bool {

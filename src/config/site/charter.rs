@@ -79,6 +79,7 @@ fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent, charter: &
     let name = &consent.rules.cookie;
     let need = charter.find(name.as_bytes()).map(|id| charter.declaration(id).need);
     let problem = match need {
+        _ if name.is_empty() => return,
         Some(Need::Exempt) => return,
         Some(Need::Consent(_)) => "needs consent itself, so that no choice can be stored",
         None if charter.declarations().is_empty() => return,

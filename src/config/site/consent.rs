@@ -48,19 +48,21 @@ pub(super) fn read(document: &Document<'_>, table: Option<&Table<'_, '_>>) -> Co
         .and_then(|at| Tool::ALL.into_iter().find(|tool| tool.as_str() == at.value));
     let tool = tool.unwrap_or_default();
     let cookie = table.and_then(|table| table.string("cookie"));
-    if let Some(at) = cookie.as_ref().filter(|at| at.value.is_empty()) {
-        document.error(at, "a consent cookie needs a name", "leave the key out for the tool's own");
-    }
-    let max_age = table.and_then(|table| table.time("max_age"));
     let span = cookie.as_ref().map(|at| at.span.clone()).or(table.map(|table| table.at().span));
     let place = At { value: (), key: "consent.cookie".into(), span: span.unwrap_or_default() };
+    let cookie = cookie.map_or(tool.default_cookie(), |at| at.value);
+    if cookie.is_empty() {
+        let remedy = "leave the key out for the tool's own";
+        document.error(&place, "a consent cookie needs a name", remedy);
+    }
+    let max_age = table.and_then(|table| table.time("max_age"));
     let mapped = table.map_or_else(Vec::new, |table| table.lists("categories"));
     let is_mapped = !mapped.is_empty();
     let ids = ids(document, tool, mapped);
     Consent {
         rules: Rules {
             tool,
-            cookie: cookie.map_or(tool.default_cookie(), |at| at.value).into(),
+            cookie: cookie.into(),
             max_age: Some(max_age.map_or(DEFAULT_MAX_AGE, |at| at.value.into())),
             // Filled in once the charter has named its own ids.
             ids: [].into(),

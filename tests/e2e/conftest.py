@@ -1,0 +1,100 @@
+"""Fixtures: one portal for the whole run, and firewalls in front of it that each test starts for itself."""
+
+import itertools
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from harness import sites
+from harness.client import Visitor
+from harness.processes import Firewall, Portal
+
+MAIN_CONFIG = """\
+[server]
+http  = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+sites = ["sites/*.toml"]
+"""
+
+
+@pytest.fixture(scope="session")
+def binary():
+    return Path(os.environ["COOKIE_FIREWALL_BIN"])  # tests/e2e/run sets it
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory):
+    portal = Portal(tmp_path_factory.mktemp("portal"))
+    yield portal
+    assert portal.stop() == 0, portal.written()
+
+
+@pytest.fixture
+def write_config(tmp_path):
+    """Writes a main configuration and these site files beside it; returns the path of the former."""
+    numbers = itertools.count()
+
+    def write(*site_texts):
+        directory = tmp_path / f"config-{next(numbers)}"
+        (directory / "sites").mkdir(parents=True)
+        for number, text in enumerate(site_texts):
+            (directory / "sites" / f"site-{number}.toml").write_text(text)
+        config = directory / "cookie-firewall.toml"
+        config.write_text(MAIN_CONFIG)
+        return config
+
+    return write
+
+
+@pytest.fixture
+def start_firewall(binary, write_config):
+    """Starts firewalls for these site files. Each must end with exit code 0 when the test is over."""
+    started = []
+
+    def start(*site_texts):
+        started.append(Firewall(binary, write_config(*site_texts)))
+        return started[-1]
+
+    yield start
+    codes = [firewall.stop() for firewall in started]
+    assert codes == [0] * len(started)
+
+
+@pytest.fixture
+def visit(start_firewall):
+    """Opens connections, and closes them before the firewalls are told to end."""
+    visitors = []
+
+    def visit(address, host=sites.OWN_DOMAIN):
+        visitors.append(Visitor(address, host))
+        return visitors[-1]
+
+    yield visit
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture
+def firewall(start_firewall, portal):
+    """A firewall that enforces the charter of `sites.own`."""
+    return start_firewall(sites.own(portal.address))
+
+
+@pytest.fixture
+def visitor(visit, firewall):
+    return visit(firewall.http)
+
+
+@pytest.fixture
+def admin(visit, firewall):
+    return visit(firewall.admin, host=firewall.admin)
+
+
+@pytest.fixture
+def closed_address():
+    """An address where nobody listens, and nobody else can begin to: the port is taken, without a listener."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield "127.0.0.1:%d" % taken.getsockname()[1]

@@ -1,0 +1,1 @@
+"""What the tests are written with: processes, a small HTTP client, cookie lines and metrics."""
