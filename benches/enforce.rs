@@ -114,25 +114,37 @@ fn measure(
 }
 
 /// The exchange of the target figure: five of seven lines and one of four pairs blocked.
-#[divan::bench]
+#[divan::bench(sample_size = 16, sample_count = 500)]
 fn five_of_seven_blocked(bencher: Bencher<'_, '_>) {
     measure(bencher, &site(0), || (request(true), response(2, 5)));
 }
 
 /// Nothing to change: no allocation.
-#[divan::bench]
+#[divan::bench(sample_size = 16, sample_count = 500)]
 fn nothing_changed(bencher: Bencher<'_, '_>) {
     measure(bencher, &site(0), || (request(false), response(7, 0)));
 }
 
 /// Growth with the number of declarations.
-#[divan::bench(args = [10, 100, 1_000, 10_000])]
+#[divan::bench(sample_size = 16, sample_count = 500, args = [10, 100, 1_000, 10_000])]
 fn declarations(bencher: Bencher<'_, '_>, count: usize) {
     measure(bencher, &site(count / 2), || (request(true), response(2, 5)));
 }
 
 /// Growth with the number of `Set-Cookie` lines, half of them blocked.
-#[divan::bench(args = [2, 8, 16, 32, 64])]
+#[divan::bench(sample_size = 16, sample_count = 500, args = [2, 8, 16, 32, 64])]
 fn lines(bencher: Bencher<'_, '_>, count: usize) {
     measure(bencher, &site(0), || (request(true), response(count / 2, count / 2)));
+}
+
+/// The request's half of the target exchange.
+#[divan::bench(sample_size = 16, sample_count = 500)]
+fn request_half(bencher: Bencher<'_, '_>) {
+    measure(bencher, &site(0), || (request(true), HeaderMap::new()));
+}
+
+/// The response's half of the target exchange, for a visitor without cookies.
+#[divan::bench(sample_size = 16, sample_count = 500)]
+fn response_half(bencher: Bencher<'_, '_>) {
+    measure(bencher, &site(0), || (HeaderMap::new(), response(2, 5)));
 }

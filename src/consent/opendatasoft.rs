@@ -52,19 +52,29 @@ fn parse(json: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
 
 /// Decodes `%XX` once; `None` where an escape is broken.
 fn percent_decode(value: &[u8]) -> Option<SmallVec<[u8; 512]>> {
-    let mut decoded = SmallVec::with_capacity(value.len());
-    let mut rest = value.iter();
-    while let Some(&byte) = rest.next() {
-        decoded.push(match byte {
-            b'%' => hex(*rest.next()?)? << 4 | hex(*rest.next()?)?,
-            byte => byte,
-        });
+    let mut decoded = SmallVec::from_elem(0, value.len());
+    let (mut from, mut to) = (0, 0);
+    while let Some(&byte) = value.get(from) {
+        decoded[to] = if byte == b'%' {
+            from += 2;
+            hex(*value.get(from - 1)?)? << 4 | hex(*value.get(from)?)?
+        } else {
+            byte
+        };
+        from += 1;
+        to += 1;
     }
+    decoded.truncate(to);
     Some(decoded)
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 /// Reads the object into [`Answers`] and yields its timestamp.

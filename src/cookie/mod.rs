@@ -28,11 +28,18 @@ pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
     let wsp = |b: &u8| matches!(b, b' ' | b'\t');
-    let Some(start) = bytes.iter().position(|b| !wsp(b)) else {
-        return &bytes[..0];
-    };
-    let end = bytes.iter().rposition(|b| !wsp(b)).map_or(start, |i| i + 1);
-    &bytes[start..end]
+    let mut rest = bytes;
+    while let [first, inner @ ..] = rest
+        && wsp(first)
+    {
+        rest = inner;
+    }
+    while let [inner @ .., last] = rest
+        && wsp(last)
+    {
+        rest = inner;
+    }
+    rest
 }
 
 /// Whether `bytes` hold a control character other than tab, for which a user agent ignores the
@@ -45,9 +52,10 @@ pub fn has_control(bytes: &[u8]) -> bool {
     }) != 0
 }
 
-/// Splits at the first `separator`; the second half is `None` where there is none.
-pub(crate) fn split_once(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(separator, bytes) {
+/// Splits at the first `=`; the second half is `None` where there is none. Names are so short that
+/// a plain loop beats a vector search.
+fn split_at_equals(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|&b| b == b'=') {
         Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
         None => (bytes, None),
     }

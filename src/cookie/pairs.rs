@@ -1,6 +1,8 @@
 //! The cookie-string of a request, pair by pair.
 
-use super::{split_once, trim};
+use memchr::Memchr;
+
+use super::{split_at_equals, trim};
 
 /// One cookie-pair of a cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +22,17 @@ pub struct Pair<'a> {
 /// passed over, except by the caps, which count separators.
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {
-    rest: Option<&'a [u8]>,
+    cookie_string: &'a [u8],
+    /// Where the next segment begins; beyond the end once the last has been seen.
+    at: usize,
+    semicolons: Memchr<'a>,
 }
 
 impl<'a> Pairs<'a> {
     /// The pairs of `cookie_string`, the value of one `Cookie` field.
     #[must_use]
     pub fn of(cookie_string: &'a [u8]) -> Self {
-        Self { rest: Some(cookie_string) }
+        Self { cookie_string, at: 0, semicolons: memchr::memchr_iter(b';', cookie_string) }
     }
 }
 
@@ -35,19 +40,20 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        loop {
-            let (segment, rest) = split_once(self.rest?, b';');
-            self.rest = rest;
-            let raw = trim(segment);
+        while self.at <= self.cookie_string.len() {
+            let end = self.semicolons.next().unwrap_or(self.cookie_string.len());
+            let raw = trim(&self.cookie_string[self.at..end]);
+            self.at = end + 1;
             if !raw.is_empty() {
                 return Some(pair(raw));
             }
         }
+        None
     }
 }
 
 fn pair(raw: &[u8]) -> Pair<'_> {
-    match split_once(raw, b'=') {
+    match split_at_equals(raw) {
         (name, Some(value)) => Pair { name: trim(name), value: trim(value), raw },
         (value, None) => Pair { name: b"", value, raw },
     }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_once, trim};
+use memchr::Memchr;
+
+use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_at_equals, trim};
 
 /// Why a user agent ignores a whole set-cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +82,9 @@ pub struct SetCookie<'a> {
     pub path: Option<&'a [u8]>,
     /// `Max-Age` in seconds, saturated.
     pub max_age: Option<i64>,
-    /// Whether a `Max-Age` or an `Expires` stands there, readable or not. The date of `Expires` is
-    /// read only when it is needed.
+    /// The last `Expires` as written; its date is read only when it is needed.
+    pub expires: Option<&'a [u8]>,
+    /// Whether a `Max-Age` or an `Expires` stands there, readable or not.
     pub names_lifetime: bool,
     /// `Secure`.
     pub secure: bool,
@@ -114,6 +117,7 @@ impl<'a> SetCookie<'a> {
             domain: None,
             path: None,
             max_age: None,
+            expires: None,
             names_lifetime: false,
             secure: false,
             http_only: false,
@@ -142,7 +146,9 @@ impl<'a> SetCookie<'a> {
     /// Every cookie-av in order, the ignored and unknown ones too.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { line: self.line, at: semicolon(self.line, 0) }
+        let mut semicolons = memchr::memchr_iter(b';', self.line);
+        let first = semicolons.next();
+        Attributes { line: self.line, next: first, semicolons }
     }
 
     /// How long the cookie asks to be kept: `Max-Age` wins over `Expires` (RFC 6265bis 5.7, step
@@ -151,29 +157,30 @@ impl<'a> SetCookie<'a> {
     pub fn lifetime(&self, now: i64) -> Lifetime {
         let seconds = match self.max_age {
             Some(max_age) => Some(max_age),
-            None if self.names_lifetime => self.expires().map(|date| date.saturating_sub(now)),
-            None => None,
+            None => self.expiry().map(|date| date.saturating_sub(now)),
         };
         seconds.map_or(Lifetime::Session, Lifetime::Seconds)
     }
 
     /// Where the value stands in the line.
     pub(super) fn value_span(&self) -> Range<usize> {
-        let end = semicolon(self.line, 0);
-        let pair = &self.line[..end];
-        let after_name = split_once(pair, b'=').1.map_or(0, |value| end - value.len());
+        let pair = pair(self.line);
+        let end = pair.len();
+        let after_name = split_at_equals(pair).1.map_or(0, |value| end - value.len());
         let raw = &pair[after_name..];
         let blank = raw.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         let start = after_name + if self.value.is_empty() { 0 } else { blank };
         start..start + self.value.len()
     }
 
-    /// The last `Expires` whose date a user agent can read.
-    fn expires(&self) -> Option<i64> {
-        self.attributes()
-            .filter(|attribute| attribute.is(b"Expires") && !attribute.is_ignored())
-            .filter_map(|attribute| date::parse(attribute.value))
-            .last()
+    /// The date of the last `Expires` that a user agent can read, in Unix seconds.
+    fn expiry(&self) -> Option<i64> {
+        date::parse(self.expires?).or_else(|| {
+            self.attributes()
+                .filter(|attribute| attribute.is(b"Expires") && !attribute.is_ignored())
+                .filter_map(|attribute| date::parse(attribute.value))
+                .last()
+        })
     }
 
     fn receive(&mut self, attribute: &Attribute<'a>) {
@@ -192,7 +199,10 @@ impl<'a> SetCookie<'a> {
                 self.names_lifetime = true;
                 self.max_age = max_age(value).or(self.max_age);
             }
-            7 if attribute.is(b"Expires") => self.names_lifetime = true,
+            7 if attribute.is(b"Expires") => {
+                self.names_lifetime = true;
+                self.expires = Some(value);
+            }
             8 if attribute.is(b"HttpOnly") => self.http_only = true,
             8 if attribute.is(b"SameSite") => self.same_site = SameSite::of(value),
             11 if attribute.is(b"Partitioned") => self.partitioned = true,
@@ -230,37 +240,34 @@ impl Attribute<'_> {
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     line: &'a [u8],
-    /// The next attribute's semicolon, or the end of the line.
-    at: usize,
+    /// The next attribute's semicolon.
+    next: Option<usize>,
+    semicolons: Memchr<'a>,
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
 
     fn next(&mut self) -> Option<Attribute<'a>> {
-        let start = self.at;
-        if start >= self.line.len() {
-            return None;
-        }
-        let end = semicolon(self.line, start + 1);
-        self.at = end;
-        let (name, value) = split_once(&self.line[start + 1..end], b'=');
+        let start = self.next?;
+        self.next = self.semicolons.next();
+        let end = self.next.unwrap_or(self.line.len());
+        let (name, value) = split_at_equals(&self.line[start + 1..end]);
         let value = trim(value.unwrap_or_default());
         Some(Attribute { name: trim(name), value, span: start..end })
     }
 }
 
 fn name_and_value(line: &[u8]) -> (&[u8], &[u8]) {
-    let pair = &line[..semicolon(line, 0)];
-    match split_once(pair, b'=') {
+    match split_at_equals(pair(line)) {
         (name, Some(value)) => (trim(name), trim(value)),
         (value, None) => (b"", trim(value)),
     }
 }
 
-/// The index of the first semicolon at or after `from`, or the length of `line`.
-fn semicolon(line: &[u8], from: usize) -> usize {
-    memchr::memchr(b';', &line[from..]).map_or(line.len(), |at| from + at)
+/// The name-value-pair: what stands before the first semicolon.
+fn pair(line: &[u8]) -> &[u8] {
+    &line[..memchr::memchr(b';', line).unwrap_or(line.len())]
 }
 
 /// The Max-Age attribute's value (RFC 6265bis 5.6.2); `None` where a user agent ignores it.

@@ -14,10 +14,10 @@ use crate::policy::{self, Context, Decision, Reason, Verdict};
 /// Kept lines keep their bytes and their order. `Set-Cookie2` goes, whatever it says. A response
 /// in which nothing changes is not touched, and costs no allocation.
 pub fn response(headers: &mut HeaderMap, context: &Context<'_>, mode: Mode, report: &mut Report) {
-    let fates = judge(headers, context, report);
-    let changes = fates.iter().any(|fate| !matches!(fate, Fate::Keep));
+    let mut fates = Fates::new();
+    let changes = judge(headers, context, report, &mut fates);
     if changes && mode == Mode::Enforce {
-        carry_out(headers, fates);
+        carry_out(headers, &mut fates);
     }
     remove(headers, &SET_COOKIE2, mode, report);
 }
@@ -50,16 +50,25 @@ enum Fate {
     Drop,
 }
 
-fn judge(headers: &HeaderMap, context: &Context<'_>, report: &mut Report) -> SmallVec<[Fate; 16]> {
-    let lines = headers.get_all(SET_COOKIE).iter();
-    lines
-        .map(|line| {
-            let line = line.as_bytes();
-            let decision = policy::set_cookie(context, line);
-            report.decided(Direction::Response, || SetCookie::name_of(line), &decision);
-            fate(line, &decision)
-        })
-        .collect()
+type Fates = SmallVec<[Fate; 16]>;
+
+/// Whether any line changes; its fate stands at its place.
+fn judge(
+    headers: &HeaderMap,
+    context: &Context<'_>,
+    report: &mut Report,
+    fates: &mut Fates,
+) -> bool {
+    let mut changes = false;
+    for line in headers.get_all(SET_COOKIE) {
+        let line = line.as_bytes();
+        let decision = policy::set_cookie(context, line);
+        report.decided(Direction::Response, || SetCookie::name_of(line), &decision);
+        let fate = fate(line, &decision);
+        changes |= !matches!(fate, Fate::Keep);
+        fates.push(fate);
+    }
+    changes
 }
 
 fn fate(line: &[u8], decision: &Decision<'_>) -> Fate {
@@ -78,18 +87,16 @@ fn fate(line: &[u8], decision: &Decision<'_>) -> Fate {
     }
 }
 
-fn carry_out(headers: &mut HeaderMap, fates: SmallVec<[Fate; 16]>) {
+fn carry_out(headers: &mut HeaderMap, fates: &mut Fates) {
     let Entry::Occupied(lines) = headers.entry(SET_COOKIE) else { return };
-    let survivors: SmallVec<[HeaderValue; 16]> = lines
-        .remove_entry_mult()
-        .1
-        .zip(fates)
-        .filter_map(|(line, fate)| match fate {
-            Fate::Keep => Some(line),
-            Fate::Replace(edited) => Some(edited),
-            Fate::Drop => None,
-        })
-        .collect();
+    let mut survivors = SmallVec::<[HeaderValue; 16]>::new();
+    for (line, fate) in lines.remove_entry_mult().1.zip(fates.drain(..)) {
+        match fate {
+            Fate::Keep => survivors.push(line),
+            Fate::Replace(edited) => survivors.push(edited),
+            Fate::Drop => {}
+        }
+    }
     for line in survivors {
         headers.append(SET_COOKIE, line);
     }
@@ -97,6 +104,9 @@ fn carry_out(headers: &mut HeaderMap, fates: SmallVec<[Fate; 16]>) {
 
 /// Removes every line of a field that may carry no cookie, and reports each.
 pub(super) fn remove(headers: &mut HeaderMap, name: &HeaderName, mode: Mode, report: &mut Report) {
+    if !headers.contains_key(name) {
+        return;
+    }
     let request = [&COOKIE, &COOKIE2].contains(&name);
     for line in headers.get_all(name) {
         let (direction, cookie) = if request {

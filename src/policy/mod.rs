@@ -114,8 +114,8 @@ fn admit(context: &Context<'_>, name: &[u8]) -> (Option<DeclarationId>, Admissio
 /// the charter itself declares to the letter is what it says.
 fn is_disguised(charter: &Charter, name: &[u8]) -> bool {
     name::origin_reading(name).is_some_and(|reading| {
-        !charter.declares_exactly(name)
-            && (name::forges_prefix(name, &reading) || charter.declares_exactly(&reading))
+        (name::forges_prefix(name, &reading) || charter.declares_exactly(&reading))
+            && !charter.declares_exactly(name)
     })
 }
 
@@ -128,8 +128,9 @@ fn reason_of(malformed: Malformed) -> Reason {
 
 /// Why a user agent would refuse the line as it would leave, if it would.
 fn refusal<'c>(context: &Context<'c>, cookie: &SetCookie<'c>, edits: &Edits<'c>) -> Option<Reason> {
-    let outgoing = edits.preview(cookie);
-    if name::breaks_prefix(&outgoing) {
+    let edited = (!edits.is_empty()).then(|| edits.preview(cookie));
+    let outgoing = edited.as_ref().unwrap_or(cookie);
+    if name::breaks_prefix(outgoing) {
         return Some(Reason::Prefix);
     }
     if outgoing.name.is_empty() {
