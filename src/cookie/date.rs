@@ -123,7 +123,7 @@ fn month(token: &[u8]) -> Option<u32> {
         b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
         b"dec",
     ];
-    let head = token.first_chunk::<3>()?.to_ascii_lowercase();
+    let head = token.first_chunk::<3>()?.map(|byte| byte.to_ascii_lowercase());
     (1..).zip(NAMES).find(|(_, name)| head == **name).map(|(number, _)| number)
 }
 
