@@ -30,7 +30,7 @@ pub struct Pattern {
 pub enum PatternError {
     /// It is empty: nameless cookies are never declared.
     Empty,
-    /// It is longer than [`MAX_PATTERN_BYTES`].
+    /// It is longer than 256 bytes.
     TooLong,
     /// It holds a byte that no cookie-name can hold, or white space at an end.
     Impossible(char),

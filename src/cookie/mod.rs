@@ -27,16 +27,18 @@ pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
 /// the user agent and reappear at an origin that trims it.
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
-    let wsp = |b: &u8| matches!(b, b' ' | b'\t');
-    let mut rest = bytes;
-    while let [first, inner @ ..] = rest
-        && wsp(first)
+    let mut rest = trim_start(bytes);
+    while let [inner @ .., last] = rest
+        && matches!(last, b' ' | b'\t')
     {
         rest = inner;
     }
-    while let [inner @ .., last] = rest
-        && wsp(last)
-    {
+    rest
+}
+
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let [b' ' | b'\t', inner @ ..] = rest {
         rest = inner;
     }
     rest

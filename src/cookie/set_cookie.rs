@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use memchr::Memchr;
 
-use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_at_equals, trim};
+use super::{
+    MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_at_equals, trim, trim_start,
+};
 
 /// Why a user agent ignores a whole set-cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +127,8 @@ impl<'a> SetCookie<'a> {
             same_site: SameSite::Default,
             line,
         };
-        for attribute in cookie.attributes() {
-            cookie.receive(&attribute);
+        for span in Spans::of(line) {
+            cookie.receive(&line[span.start + 1..span.end]);
         }
         Ok(cookie)
     }
@@ -146,9 +148,7 @@ impl<'a> SetCookie<'a> {
     /// Every cookie-av in order, the ignored and unknown ones too.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        let mut semicolons = memchr::memchr_iter(b';', self.line);
-        let first = semicolons.next();
-        Attributes { line: self.line, next: first, semicolons }
+        Attributes { line: self.line, spans: Spans::of(self.line) }
     }
 
     /// How long the cookie asks to be kept: `Max-Age` wins over `Expires` (RFC 6265bis 5.7, step
@@ -183,31 +183,67 @@ impl<'a> SetCookie<'a> {
         })
     }
 
-    fn receive(&mut self, attribute: &Attribute<'a>) {
-        if attribute.is_ignored() {
+    /// Takes note of what stands between two semicolons.
+    fn receive(&mut self, segment: &'a [u8]) {
+        let Some((known, value)) = Known::of(segment) else { return };
+        if value.len() > MAX_ATTRIBUTE_BYTES {
             return;
         }
-        let value = attribute.value;
-        // The length tells nearly every attribute from the others before a byte is compared.
-        match attribute.name.len() {
-            4 if attribute.is(b"Path") => self.path = Some(value),
-            6 if attribute.is(b"Domain") => {
-                self.domain = Some(value.strip_prefix(b".").unwrap_or(value));
-            }
-            6 if attribute.is(b"Secure") => self.secure = true,
-            7 if attribute.is(b"Max-Age") => {
-                self.names_lifetime = true;
-                self.max_age = max_age(value).or(self.max_age);
-            }
-            7 if attribute.is(b"Expires") => {
+        match known {
+            Known::Domain => self.domain = Some(value.strip_prefix(b".").unwrap_or(value)),
+            Known::Expires => {
                 self.names_lifetime = true;
                 self.expires = Some(value);
             }
-            8 if attribute.is(b"HttpOnly") => self.http_only = true,
-            8 if attribute.is(b"SameSite") => self.same_site = SameSite::of(value),
-            11 if attribute.is(b"Partitioned") => self.partitioned = true,
-            _ => {}
+            Known::HttpOnly => self.http_only = true,
+            Known::MaxAge => {
+                self.names_lifetime = true;
+                self.max_age = max_age(value).or(self.max_age);
+            }
+            Known::Partitioned => self.partitioned = true,
+            Known::Path => self.path = Some(value),
+            Known::SameSite => self.same_site = SameSite::of(value),
+            Known::Secure => self.secure = true,
         }
+    }
+}
+
+/// The attributes that take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Domain,
+    Expires,
+    HttpOnly,
+    MaxAge,
+    Partitioned,
+    Path,
+    SameSite,
+    Secure,
+}
+
+impl Known {
+    /// The attribute that `segment` sets and its value. The first letter leaves at most two names to
+    /// compare, and nothing is searched: every line of every response comes through here.
+    fn of(segment: &[u8]) -> Option<(Self, &[u8])> {
+        let text = trim_start(segment);
+        let names: &[(Self, &[u8])] = match text.first()?.to_ascii_lowercase() {
+            b'd' => &[(Self::Domain, b"Domain")],
+            b'e' => &[(Self::Expires, b"Expires")],
+            b'h' => &[(Self::HttpOnly, b"HttpOnly")],
+            b'm' => &[(Self::MaxAge, b"Max-Age")],
+            b'p' => &[(Self::Path, b"Path"), (Self::Partitioned, b"Partitioned")],
+            b's' => &[(Self::SameSite, b"SameSite"), (Self::Secure, b"Secure")],
+            _ => return None,
+        };
+        names.iter().find_map(|(known, name)| {
+            let (head, rest) = text.split_at_checked(name.len())?;
+            let value = match trim_start(rest) {
+                [] => &[][..],
+                [b'=', value @ ..] => trim(value),
+                _ => return None,
+            };
+            head.eq_ignore_ascii_case(name).then_some((*known, value))
+        })
     }
 }
 
@@ -240,21 +276,42 @@ impl Attribute<'_> {
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
     line: &'a [u8],
-    /// The next attribute's semicolon.
-    next: Option<usize>,
-    semicolons: Memchr<'a>,
+    spans: Spans<'a>,
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
 
     fn next(&mut self) -> Option<Attribute<'a>> {
+        let span = self.spans.next()?;
+        let (name, value) = split_at_equals(&self.line[span.start + 1..span.end]);
+        let value = trim(value.unwrap_or_default());
+        Some(Attribute { name: trim(name), value, span })
+    }
+}
+
+/// Where attributes stand: each from its semicolon to the next one, or to the end of the line.
+#[derive(Clone, Debug)]
+struct Spans<'a> {
+    end: usize,
+    next: Option<usize>,
+    semicolons: Memchr<'a>,
+}
+
+impl<'a> Spans<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        let mut semicolons = memchr::memchr_iter(b';', line);
+        Self { end: line.len(), next: semicolons.next(), semicolons }
+    }
+}
+
+impl Iterator for Spans<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
         let start = self.next?;
         self.next = self.semicolons.next();
-        let end = self.next.unwrap_or(self.line.len());
-        let (name, value) = split_at_equals(&self.line[start + 1..end]);
-        let value = trim(value.unwrap_or_default());
-        Some(Attribute { name: trim(name), value, span: start..end })
+        Some(start..self.next.unwrap_or(self.end))
     }
 }
 
@@ -369,6 +426,31 @@ mod tests {
         ];
         for (line, expected) in cases {
             assert_eq!(parse(line).lifetime(now), *expected, "{line:?}");
+        }
+    }
+
+    /// The quick way to the attributes that take effect finds what walking all of them finds.
+    #[test]
+    fn attributes_are_found_as_they_are_listed() {
+        for line in [
+            "a=1; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=5; Expires=x; Domain=d; Partitioned",
+            "a=1;path;SECURE=1; httponly =x;samesite= none ;MAX-AGE = 7;dOMAIN=.d;partitioned=",
+            "a=1; Pathx=/; xPath=/; Path x=/; Pat; Secure-; Max-Age5; Max_Age=5; Partition; =Path",
+            "a=1;; ;\t;\tPath\t=\t/\t; Expires; Domain; SameSite",
+        ] {
+            let cookie = parse(line);
+            let last = |name: &[u8]| cookie.attributes().filter(|a| a.is(name)).last();
+            let value = |name: &[u8]| last(name).map(|attribute| attribute.value);
+            assert_eq!(cookie.path, value(b"Path"), "{line:?}");
+            assert_eq!(cookie.expires, value(b"Expires"), "{line:?}");
+            let dotless = |domain: &'static [u8]| domain.strip_prefix(b".").unwrap_or(domain);
+            assert_eq!(cookie.domain, value(b"Domain").map(dotless), "{line:?}");
+            assert_eq!(cookie.max_age, value(b"Max-Age").and_then(max_age), "{line:?}");
+            assert_eq!(cookie.secure, last(b"Secure").is_some(), "{line:?}");
+            assert_eq!(cookie.http_only, last(b"HttpOnly").is_some(), "{line:?}");
+            assert_eq!(cookie.partitioned, last(b"Partitioned").is_some(), "{line:?}");
+            let same_site = value(b"SameSite").map(SameSite::of).unwrap_or_default();
+            assert_eq!(cookie.same_site, same_site, "{line:?}");
         }
     }
 
