@@ -329,6 +329,68 @@ fn p30_deletions_pass_without_their_value() {
 }
 
 #[test]
+fn p30_what_passes_as_a_deletion_is_one_to_every_user_agent() {
+    let past = "Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+    let kept = format!("tracker=; {past}; Path=/");
+    let line = format!("tracker=v; {past}; Path=/");
+    leaves(&[line.as_bytes()], &[kept.as_bytes()]);
+    // Chromium takes the last attribute even where it cannot be read.
+    for more in [
+        "Max-Age=0; Max-Age=x".to_owned(),
+        "Max-Age=0; Max-Age".to_owned(),
+        "Max-Age=0; Max-Age=+5000".to_owned(),
+        format!("{past}; Expires=garbage"),
+        format!("{past}; Expires=Fri, 01 Jan 20990 00:00:00 GMT"),
+        format!("{past}; Expires"),
+    ] {
+        let line = format!("tracker=v; {more}; Path=/");
+        leaves(&[line.as_bytes()], &[b"tracker=; Max-Age=0; Path=/"]);
+    }
+}
+
+#[test]
+fn p23_lifetimes_that_user_agents_read_otherwise_are_written_plainly() {
+    let past = "Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+    for (more, kept) in [
+        ("Max-Age=60; Max-Age=x; Expires=Wed, 09 Jun 2100 10:18:14 GMT", "Max-Age=60"),
+        ("Max-Age=60; Max-Age=99999999", "Max-Age=1209600"),
+        (&format!("{past}; Expires=garbage"), "Max-Age=0"),
+    ] {
+        let line = format!("sessionid=1; {more}");
+        let expected = format!("sessionid=1; {kept}");
+        leaves(&[line.as_bytes()], &[expected.as_bytes()]);
+    }
+}
+
+#[test]
+fn p23_a_false_date_does_not_move_what_expires() {
+    let cookies = "Set-Cookie: uid_8f3a=v; Expires=Mon, 01 Jan 2001 00:00:00 GMT\r\n\
+                   Set-Cookie: sessionid=1; Expires=Sun, 31 Dec 2000 00:00:00 GMT\r\n";
+    let origin = Origin::fixed(format!(
+        "HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\n{cookies}Content-Length: 0\r\n\r\n"
+    ));
+    let response = Firewall::before(&origin).get("/", &[]);
+    let dates = response.texts("date");
+    assert!(dates.len() == 1 && !dates[0].contains("2000"), "{dates:?}");
+    assert_eq!(response.all("set-cookie").len(), 2);
+}
+
+#[test]
+fn connection_cannot_hide_cookies_from_the_judge() {
+    let origin = Origin::fixed(
+        "HTTP/1.1 200 OK\r\nConnection: set-cookie\r\nSet-Cookie: tracker=1\r\nSet-Cookie: sessionid=1\r\nContent-Length: 0\r\n\r\n",
+    );
+    let firewall = Firewall::before(&origin);
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nCookie: tracker=1; sessionid=1\r\nConnection: cookie\r\n\r\n"
+    );
+    assert_eq!(firewall.connect().send(head).response().texts("set-cookie"), ["sessionid=1"]);
+    assert_eq!(origin.last().texts("cookie"), ["sessionid=1"]);
+    assert_eq!(firewall.counted("response", "block", "undeclared"), 1.0);
+    assert_eq!(firewall.counted("request", "block", "undeclared"), 1.0);
+}
+
+#[test]
 fn p32_every_status_informational_heads_and_trailers() {
     let early = b"HTTP/1.1 103 Early Hints\r\nSet-Cookie: tracker=early\r\nLink: </a>\r\n\r\n";
     let cookies = b"Set-Cookie: tracker=1\r\nSet-Cookie: sessionid=1\r\n";

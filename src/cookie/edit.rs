@@ -148,31 +148,30 @@ impl<'c> Edits<'c> {
         } else {
             out.extend_from_slice(&line[..pair_end]);
         }
+        let mut replacements = self.replacements();
         for attribute in cookie.attributes() {
-            self.copy(cookie, &attribute, &mut out);
-        }
-        for replacement in self.replacements().into_iter().flatten() {
-            if !cookie.attributes().any(|attribute| replacement.replaces(&attribute)) {
-                out.extend_from_slice(b"; ");
-                replacement.write(&mut out);
+            if let Some(found) = replacement_of(&mut replacements, &attribute) {
+                found.last = Some(attribute.span.start);
             }
+        }
+        for attribute in cookie.attributes() {
+            let source = &line[attribute.span.clone()];
+            match replacement_of(&mut replacements, &attribute) {
+                None if self.removes(&attribute) => {}
+                None => out.extend_from_slice(source),
+                Some(found) if found.last == Some(attribute.span.start) => {
+                    let blank = source[1..].iter().take_while(|b| matches!(b, b' ' | b'\t'));
+                    out.extend_from_slice(&source[..=blank.count()]);
+                    found.write(&mut out);
+                }
+                Some(_) => {}
+            }
+        }
+        for missing in replacements.iter().flatten().filter(|found| found.last.is_none()) {
+            out.extend_from_slice(b"; ");
+            missing.write(&mut out);
         }
         out
-    }
-
-    fn copy(&self, cookie: &SetCookie<'_>, attribute: &Attribute<'_>, out: &mut Vec<u8>) {
-        let source = &cookie.line()[attribute.span.clone()];
-        let mut replacements = self.replacements().into_iter().flatten();
-        if let Some(replacement) = replacements.find(|r| r.replaces(attribute)) {
-            let last = cookie.attributes().filter(|other| replacement.replaces(other)).last();
-            if last.is_some_and(|last| last.span == attribute.span) {
-                let blank = source[1..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-                out.extend_from_slice(&source[..=blank]);
-                replacement.write(out);
-            }
-        } else if !self.removes(attribute) {
-            out.extend_from_slice(source);
-        }
     }
 
     fn removes(&self, attribute: &Attribute<'_>) -> bool {
@@ -185,45 +184,53 @@ impl<'c> Edits<'c> {
             || (self.partitioned == Presence::Absent && attribute.is(b"Partitioned"))
     }
 
-    /// The attributes that the edited line must hold exactly once. A flag that should be present is
-    /// among them only in so far as it is appended: where it stands, it stays.
+    /// The attributes that the edited line must hold exactly once.
     fn replacements(&self) -> [Option<Replacement<'_>>; 7] {
         let flag = |presence, name| {
-            (presence == Presence::Present).then_some(Replacement { name, value: Value::Flag })
+            (presence == Presence::Present).then_some(Replacement::new(name, Value::Flag))
         };
         [
             match self.lifetime {
                 LifetimeEdit::Seconds(seconds) => {
-                    Some(Replacement { name: "Max-Age", value: Value::Seconds(seconds) })
+                    Some(Replacement::new("Max-Age", Value::Seconds(seconds)))
                 }
                 _ => None,
             },
             match self.domain {
                 ValueEdit::Set(domain) => {
-                    Some(Replacement { name: "Domain", value: Value::Bytes(domain, b"") })
+                    Some(Replacement::new("Domain", Value::Bytes(domain, b"")))
                 }
                 _ => None,
             },
             match self.path {
                 ValueEdit::Set(path) => {
-                    Some(Replacement { name: "Path", value: Value::Bytes(path.prefix, path.rest) })
+                    Some(Replacement::new("Path", Value::Bytes(path.prefix, path.rest)))
                 }
                 _ => None,
             },
             flag(self.secure, "Secure"),
             flag(self.http_only, "HttpOnly"),
-            self.same_site.map(|same_site| Replacement {
-                name: "SameSite",
-                value: Value::Bytes(same_site.as_str().as_bytes(), b""),
+            self.same_site.map(|same_site| {
+                Replacement::new("SameSite", Value::Bytes(same_site.as_str().as_bytes(), b""))
             }),
             flag(self.partitioned, "Partitioned"),
         ]
     }
 }
 
+/// The replacement that an attribute gives way to.
+fn replacement_of<'r, 'c>(
+    replacements: &'r mut [Option<Replacement<'c>>],
+    attribute: &Attribute<'_>,
+) -> Option<&'r mut Replacement<'c>> {
+    replacements.iter_mut().flatten().find(|replacement| replacement.replaces(attribute))
+}
+
 struct Replacement<'c> {
     name: &'static str,
     value: Value<'c>,
+    /// Where the last attribute that gives way to it begins.
+    last: Option<usize>,
 }
 
 enum Value<'c> {
@@ -232,7 +239,11 @@ enum Value<'c> {
     Seconds(u32),
 }
 
-impl Replacement<'_> {
+impl<'c> Replacement<'c> {
+    fn new(name: &'static str, value: Value<'c>) -> Self {
+        Self { name, value, last: None }
+    }
+
     /// `Max-Age` takes the place of `Expires` as well.
     fn replaces(&self, attribute: &Attribute<'_>) -> bool {
         attribute.is(self.name.as_bytes())

@@ -8,6 +8,9 @@ use super::{
     MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_at_equals, trim, trim_start,
 };
 
+/// How long past an `Expires` must be to count as a deletion on any clock: 30 days.
+const LONG_PAST_SECONDS: i64 = 30 * 86_400;
+
 /// Why a user agent ignores a whole set-cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
@@ -86,8 +89,10 @@ pub struct SetCookie<'a> {
     pub max_age: Option<i64>,
     /// The last `Expires` as written; its date is read only when it is needed.
     pub expires: Option<&'a [u8]>,
-    /// Whether a `Max-Age` or an `Expires` stands there, readable or not.
-    pub names_lifetime: bool,
+    /// How many `Max-Age` stand there, readable or not.
+    pub(super) max_ages: usize,
+    /// How many `Expires` stand there, readable or not.
+    pub(super) all_expires: usize,
     /// `Secure`.
     pub secure: bool,
     /// `HttpOnly`.
@@ -120,7 +125,8 @@ impl<'a> SetCookie<'a> {
             path: None,
             max_age: None,
             expires: None,
-            names_lifetime: false,
+            max_ages: 0,
+            all_expires: 0,
             secure: false,
             http_only: false,
             partitioned: false,
@@ -162,6 +168,35 @@ impl<'a> SetCookie<'a> {
         seconds.map_or(Lifetime::Session, Lifetime::Seconds)
     }
 
+    /// Whether a `Max-Age` or an `Expires` stands there, readable or not.
+    #[must_use]
+    pub fn names_lifetime(&self) -> bool {
+        self.max_ages + self.all_expires > 0
+    }
+
+    /// Whether user agents in the field may keep the cookie for longer than [`Self::lifetime`] says.
+    ///
+    /// Of several `Max-Age`, or several `Expires`, some take the last even where it cannot be read,
+    /// and then fall back to the other attribute or to the session.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        let unreadable_age = self.max_ages > 0 && self.max_age.is_none();
+        let unreadable_date = self.max_ages == 0 && self.all_expires > 0 && self.expiry().is_none();
+        self.max_ages > 1 || self.all_expires > 1 || unreadable_age || unreadable_date
+    }
+
+    /// Whether every user agent removes the cookie at once: by a `Max-Age` that is the only one, or
+    /// by a date so long past that neither a slow clock nor a `Date` field brings it back.
+    #[must_use]
+    pub fn is_plain_deletion(&self, now: i64) -> bool {
+        let latest = match self.max_age {
+            Some(_) => 0,
+            None => -LONG_PAST_SECONDS,
+        };
+        !self.is_ambiguous()
+            && matches!(self.lifetime(now), Lifetime::Seconds(seconds) if seconds <= latest)
+    }
+
     /// Where the value stands in the line.
     pub(super) fn value_span(&self) -> Range<usize> {
         let pair = pair(self.line);
@@ -192,12 +227,12 @@ impl<'a> SetCookie<'a> {
         match known {
             Known::Domain => self.domain = Some(value.strip_prefix(b".").unwrap_or(value)),
             Known::Expires => {
-                self.names_lifetime = true;
+                self.all_expires += 1;
                 self.expires = Some(value);
             }
             Known::HttpOnly => self.http_only = true,
             Known::MaxAge => {
-                self.names_lifetime = true;
+                self.max_ages += 1;
                 self.max_age = max_age(value).or(self.max_age);
             }
             Known::Partitioned => self.partitioned = true,
@@ -426,6 +461,33 @@ mod tests {
         ];
         for (line, expected) in cases {
             assert_eq!(parse(line).lifetime(now), *expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_that_user_agents_may_read_otherwise() {
+        let now = 1_600_000_000;
+        let past = "Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+        let cases = [
+            ("a; Max-Age=0", false, true),
+            ("a; Max-Age=-5; Expires=Wed, 09 Jun 2100 10:18:14 GMT", false, true),
+            ("a; Max-Age=5", false, false),
+            (&format!("a; {past}"), false, true),
+            (&format!("a; {past}; Max-Age=0"), false, true),
+            ("a; Expires=Sun, 13 Sep 2020 12:26:30 GMT", false, false),
+            ("a; Max-Age=0; Max-Age=x", true, false),
+            ("a; Max-Age=0; Max-Age=0", true, false),
+            ("a; Max-Age=+5", true, false),
+            (&format!("a; Max-Age=x; {past}"), true, false),
+            (&format!("a; {past}; Expires=garbage"), true, false),
+            (&format!("a; {past}; Expires"), true, false),
+            ("a; Expires=garbage", true, false),
+            ("a", false, false),
+        ];
+        for (line, ambiguous, deletion) in cases {
+            let cookie = parse(line);
+            let found = (cookie.is_ambiguous(), cookie.is_plain_deletion(now));
+            assert_eq!(found, (ambiguous, deletion), "{line:?}");
         }
     }
 

@@ -77,7 +77,7 @@ pub fn request(
     {
         replace(headers, survivors);
     }
-    remove(headers, &COOKIE2, mode, report);
+    remove(headers, &COOKIE2, Direction::Request, mode, report);
     Ok(consent)
 }
 

@@ -1,13 +1,16 @@
 //! The `Set-Cookie` fields of a response.
 
 use bytes::Bytes;
-use http::header::{COOKIE, Entry, SET_COOKIE};
+use http::header::{COOKIE, DATE, Entry, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::{COOKIE2, Direction, Mode, Report, SET_COOKIE2};
-use crate::cookie::SetCookie;
+use crate::cookie::{SetCookie, date};
 use crate::policy::{self, Context, Decision, Reason, Verdict};
+
+/// How far, in seconds, an upstream's `Date` may be from now: clocks differ, and responses take time.
+const DATE_TOLERANCE: u64 = 300;
 
 /// Judges every `Set-Cookie` line on its own and lets through what may pass.
 ///
@@ -19,7 +22,23 @@ pub fn response(headers: &mut HeaderMap, context: &Context<'_>, mode: Mode, repo
     if changes && mode == Mode::Enforce {
         carry_out(headers, &mut fates);
     }
-    remove(headers, &SET_COOKIE2, mode, report);
+    remove(headers, &SET_COOKIE2, Direction::Response, mode, report);
+    if mode == Mode::Enforce && headers.contains_key(SET_COOKIE) {
+        remove_false_date(headers, context.now);
+    }
+}
+
+/// Removes a `Date` that is not about now, for whoever sends the response to write the right one.
+///
+/// User agents shift `Expires` by the difference between `Date` and their own clock, so a response
+/// with an old date turns a deletion into a cookie, and a capped lifetime into years.
+fn remove_false_date(headers: &mut HeaderMap, now: i64) {
+    let about_now = |date: &HeaderValue| {
+        date::parse(date.as_bytes()).is_some_and(|date| date.abs_diff(now) <= DATE_TOLERANCE)
+    };
+    if !headers.get_all(DATE).iter().all(about_now) {
+        headers.remove(DATE);
+    }
 }
 
 /// Judges lines that the HTTP parser set aside for the bytes in them. They go nowhere; they are
@@ -37,9 +56,9 @@ pub fn set_aside<'l>(
 
 /// Removes cookies from the trailers of a request or response: no user agent reads them there, and
 /// an origin or a library that merges trailers into the header would.
-pub fn trailers(trailers: &mut HeaderMap, mode: Mode, report: &mut Report) {
+pub fn trailers(trailers: &mut HeaderMap, direction: Direction, mode: Mode, report: &mut Report) {
     for name in [&SET_COOKIE, &SET_COOKIE2, &COOKIE, &COOKIE2] {
-        remove(trailers, name, mode, report);
+        remove(trailers, name, direction, mode, report);
     }
 }
 
@@ -103,17 +122,19 @@ fn carry_out(headers: &mut HeaderMap, fates: &mut Fates) {
 }
 
 /// Removes every line of a field that may carry no cookie, and reports each.
-pub(super) fn remove(headers: &mut HeaderMap, name: &HeaderName, mode: Mode, report: &mut Report) {
+pub(super) fn remove(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    direction: Direction,
+    mode: Mode,
+    report: &mut Report,
+) {
     if !headers.contains_key(name) {
         return;
     }
-    let request = [&COOKIE, &COOKIE2].contains(&name);
+    let names_one = [&SET_COOKIE, &SET_COOKIE2].contains(&name);
     for line in headers.get_all(name) {
-        let (direction, cookie) = if request {
-            (Direction::Request, &b""[..])
-        } else {
-            (Direction::Response, SetCookie::name_of(line.as_bytes()))
-        };
+        let cookie = if names_one { SetCookie::name_of(line.as_bytes()) } else { b"" };
         report.blocked(direction, cookie, Reason::Malformed);
     }
     if mode == Mode::Enforce {

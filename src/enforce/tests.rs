@@ -162,9 +162,32 @@ fn report_mode_changes_nothing_and_says_the_same() {
         request(&mut headers, &context(&charter), &rules(), &limits, mode, report)
             .expect("within limits");
         response(&mut headers, &context(&charter), mode, report);
-        trailers(&mut headers, mode, report);
+        trailers(&mut headers, Direction::Response, mode, report);
         assert_eq!(headers == before, mode == Mode::Report);
     }
     let [enforced, reported] = reports;
     assert_eq!(reasons(&enforced)[..6], reasons(&reported)[..6]);
+}
+
+#[test]
+fn a_false_date_would_move_every_expires() {
+    // 2026-09-21T14:13:20Z is the test's now.
+    for (date, stays) in [
+        ("Mon, 21 Sep 2026 14:13:20 GMT", true),
+        ("Mon, 21 Sep 2026 14:09:00 GMT", true),
+        ("Mon, 21 Sep 2026 14:19:00 GMT", false),
+        ("Sat, 01 Jan 2000 00:00:00 GMT", false),
+        ("whenever", false),
+    ] {
+        let charter = charter();
+        let date = || HeaderValue::from_static(date);
+        let mut headers = map(SET_COOKIE, &[b"a=1"]);
+        headers.insert("date", date());
+        response(&mut headers, &context(&charter), Mode::Enforce, &mut Report::default());
+        assert_eq!(headers.contains_key("date"), stays, "{date:?}", date = date());
+        let mut headers = map(SET_COOKIE, &[b"evil=1"]);
+        headers.insert("date", date());
+        response(&mut headers, &context(&charter), Mode::Enforce, &mut Report::default());
+        assert!(headers.contains_key("date"), "no cookie leaves, nothing is moved");
+    }
 }

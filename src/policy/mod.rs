@@ -53,8 +53,14 @@ pub fn set_cookie<'c>(context: &Context<'c>, line: &'c [u8]) -> Decision<'c> {
         Admission::Blocked(Reason::Undeclared | Reason::Denied | Reason::Unset)
             if cookie.lifetime(context.now).is_deletion() =>
         {
-            // Blocking it would keep alive what it deletes.
+            // Blocking it would keep alive what it deletes. It must not be anything but a deletion
+            // to any user agent: the name alone can carry a tracker's data.
             edits.blank_value = !cookie.value.is_empty();
+            edits.lifetime = if cookie.is_plain_deletion(context.now) {
+                LifetimeEdit::Leave
+            } else {
+                LifetimeEdit::Seconds(0)
+            };
             Decision::deletion(edits, declaration)
         }
         Admission::Blocked(reason) => Decision::block(reason, declaration),
@@ -186,16 +192,26 @@ fn force<'c>(
     }
 }
 
-/// How a lifetime cap changes the line. A deletion is within every cap.
+/// How a lifetime cap changes the line. A deletion is within every cap; what user agents may read
+/// as more than it says is written so that they cannot.
 fn cut(cap: LifetimeCap, cookie: &SetCookie<'_>, now: i64) -> LifetimeEdit {
+    let ambiguous = cookie.is_ambiguous();
     match (cap, cookie.lifetime(now)) {
-        (_, lifetime) if lifetime.is_deletion() => LifetimeEdit::Leave,
-        (LifetimeCap::Seconds(cap), Lifetime::Seconds(s)) if s > i64::from(cap) => {
-            LifetimeEdit::Seconds(cap)
+        (_, Lifetime::Seconds(..=0)) => {
+            if ambiguous {
+                LifetimeEdit::Seconds(0)
+            } else {
+                LifetimeEdit::Leave
+            }
         }
-        (LifetimeCap::Seconds(_), Lifetime::Seconds(_)) => LifetimeEdit::Leave,
-        // What this algorithm cannot read, a more lenient user agent may read as years.
-        (LifetimeCap::Session, _) | (_, Lifetime::Session) if cookie.names_lifetime => {
+        (LifetimeCap::Seconds(cap), Lifetime::Seconds(seconds)) => {
+            let within = u32::try_from(seconds).ok().filter(|seconds| *seconds <= cap);
+            match within {
+                Some(_) if !ambiguous => LifetimeEdit::Leave,
+                within => LifetimeEdit::Seconds(within.unwrap_or(cap)),
+            }
+        }
+        (LifetimeCap::Session, _) | (_, Lifetime::Session) if cookie.names_lifetime() => {
             LifetimeEdit::Session
         }
         _ => LifetimeEdit::Leave,

@@ -9,7 +9,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -17,6 +16,7 @@ use tokio::time::{Sleep, Timeout};
 
 use super::gateway::Site;
 use super::upstream::Lease;
+use crate::enforce::Direction;
 
 /// Why a body ended before its end.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ impl Watched {
 pub struct Upload {
     /// Grows with every piece.
     pieces: AtomicU32,
-    failed: AtomicBool,
+    stalled: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Upload {
@@ -92,9 +93,14 @@ impl Upload {
         self.pieces.load(Ordering::Relaxed)
     }
 
-    /// Whether the client failed to send its body to the end.
-    pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+    /// Whether the client stopped in the middle of its body.
+    pub fn has_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client's body could not be read to the end.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 }
 
@@ -121,7 +127,7 @@ impl Gate {
         }
         match self {
             Self::Open => Poll::Ready(()),
-            // The connection has its answer and is not used again.
+            // The connection has its answer, and is cut when that has been read.
             Self::Waiting(_) | Self::Shut => Poll::Pending,
         }
     }
@@ -172,8 +178,9 @@ impl Body for RequestBody {
         let mut frame = ready!(uploading.body.poll_frame(cx));
         uploading.upload.pieces.fetch_add(1, Ordering::Relaxed);
         match &mut frame {
-            Some(Err(_)) => uploading.upload.failed.store(true, Ordering::Relaxed),
-            Some(Ok(frame)) => clean_trailers(&uploading.site, frame),
+            Some(Err(BodyError::Idle)) => uploading.upload.stalled.store(true, Ordering::Relaxed),
+            Some(Err(BodyError::Read(_))) => uploading.upload.broken.store(true, Ordering::Relaxed),
+            Some(Ok(frame)) => clean_trailers(&uploading.site, Direction::Request, frame),
             None => {}
         }
         Poll::Ready(frame)
@@ -246,7 +253,9 @@ impl Body for ResponseBody {
             Self::Upstream(download) => {
                 let mut frame = ready!(download.body.poll_frame(cx));
                 match &mut frame {
-                    Some(Ok(frame)) => clean_trailers(&download.site, frame),
+                    Some(Ok(frame)) => {
+                        clean_trailers(&download.site, Direction::Response, frame);
+                    }
                     Some(Err(error)) => download.site.count_broken_body(error),
                     None => {
                         if let Some(lease) = download.lease.take() {
@@ -275,14 +284,9 @@ impl Body for ResponseBody {
     }
 }
 
-fn clean_trailers(site: &Site, frame: &mut Frame<Bytes>) {
-    if let Some(trailers) = frame.trailers_mut() {
-        remove_cookies(site, trailers);
-    }
-}
-
-fn remove_cookies(site: &Site, trailers: &mut HeaderMap) {
+fn clean_trailers(site: &Site, direction: Direction, frame: &mut Frame<Bytes>) {
+    let Some(trailers) = frame.trailers_mut() else { return };
     let mut report = site.telemetry.report();
-    crate::enforce::trailers(trailers, site.config.mode, &mut report);
+    crate::enforce::trailers(trailers, direction, site.config.mode, &mut report);
     site.record(&report);
 }

@@ -18,8 +18,8 @@ pub enum ProxyError {
     TransferCoding,
     /// More cookies than the firewall judges.
     TooManyCookies,
-    /// The client stopped sending its body.
-    ClientBody,
+    /// The client stopped in the middle of its body.
+    ClientStalled,
     /// Something failed on the upstream's side.
     Upstream(UpstreamError),
 }
@@ -53,7 +53,7 @@ impl ProxyError {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::TooManyCookies => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::ClientBody => StatusCode::REQUEST_TIMEOUT,
+            Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Self::Upstream(error) => match error {
                 UpstreamError::Connect(_)
                 | UpstreamError::Tls(_)
@@ -98,7 +98,7 @@ impl fmt::Display for ProxyError {
             Self::Method => f.write_str("this method is not served"),
             Self::TransferCoding => f.write_str("a transfer coding that is not served"),
             Self::TooManyCookies => f.write_str("more cookies than allowed"),
-            Self::ClientBody => f.write_str("the client stopped sending its body"),
+            Self::ClientStalled => f.write_str("the client stopped sending its body"),
             Self::Upstream(error) => error.fmt(f),
         }
     }

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SET_COOKIE, TE,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
@@ -26,19 +27,35 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
+/// Fields that `Connection` cannot take away (RFC 9110 7.6.1: it must not list what is meant for
+/// every recipient). The transfer coding goes afterwards, with the hop-by-hop fields.
+const KEPT: [HeaderName; 5] = [HOST, COOKIE, SET_COOKIE, CONTENT_LENGTH, TRANSFER_ENCODING];
+
+/// Whether the body came in a transfer coding that is not served: any but one plain `chunked`.
+#[must_use]
+pub fn has_unknown_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => false,
+        (Some(coding), None) => !coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => true,
+    }
+}
+
 /// This gateway's name in `Via`.
 const PSEUDONYM: &str = "1.1 cookie-firewall";
 
 /// Removes the fields that `Connection` lists, and the hop-by-hop fields themselves.
 ///
-/// `Host` stays whatever `Connection` says, since it chose the site. `TE: trailers` stays: it says
-/// that the client reads trailers, and they are forwarded. `Content-Length` goes where there is a
+/// Some fields stay whatever `Connection` says: `Host` chose the site, and cookies are to be judged
+/// and counted. `TE: trailers` stays: it says that the client reads trailers, and they are
+/// forwarded. `Content-Length` goes where there is a
 /// transfer coding, which overrides it (RFC 9112 6.3); forwarded, it would cut the body elsewhere
 /// than it was read.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let trailers = headers.get(TE).is_some_and(accepts_trailers);
     if headers.contains_key(CONNECTION) {
-        for name in listed_in_connection(headers).iter().filter(|name| *name != HOST) {
+        for name in listed_in_connection(headers).iter().filter(|name| !KEPT.contains(name)) {
             headers.remove(name);
         }
     }
@@ -161,7 +178,7 @@ mod tests {
     fn host_stays_and_a_transfer_coding_overrides_the_length() {
         let mut headers = map(&[
             ("host", "example.org"),
-            ("connection", "Host"),
+            ("connection", "Host, transfer-encoding, content-length"),
             ("content-length", "1"),
             ("transfer-encoding", "chunked"),
         ]);

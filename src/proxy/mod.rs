@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::header::{EXPECT, HOST};
+use http::header::{CONNECTION, EXPECT, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
@@ -36,10 +36,6 @@ use upstream::{Lease, Pool};
 
 /// How long a client that expects `100 Continue` is kept waiting for the upstream's word.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A pooled connection that has waited this long may just be closing; a request that may be sent
-/// twice is then kept for a second try.
-const STALE_AFTER: Duration = Duration::from_millis(500);
 
 /// Serves exchanges on one thread, with connections of its own to every upstream.
 pub struct Worker {
@@ -62,6 +58,7 @@ impl Worker {
         client: &Client,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
+        let started = Instant::now();
         let method = request.method().clone();
         let metrics = &self.gateway.telemetry.metrics;
         let found = match route(&self.gateway, &request) {
@@ -73,9 +70,12 @@ impl Worker {
             }
         };
         let site = found.site;
-        let response = match self.exchange(&found, client, request).await {
+        let response = match self.exchange(&found, client, request, started).await {
             Ok(response) => response,
-            Err(error) => refuse(site, &error),
+            Err(error) => {
+                site.metrics.observe_request(started.elapsed());
+                refuse(site, &error)
+            }
         };
         site.metrics.count_request(metrics, &site.config, &method, response.status());
         response
@@ -93,8 +93,8 @@ impl Worker {
         found: &Route<'_>,
         client: &Client,
         mut request: Request<Incoming>,
+        started: Instant,
     ) -> Result<Response<ResponseBody>, ProxyError> {
-        let started = Instant::now();
         let site = found.site;
         check(&request)?;
         if let Some(authority) = absolute_authority(&mut request) {
@@ -117,9 +117,12 @@ impl Worker {
         let (mut response, lease) = self.send(site, request).await?;
         site.metrics.observe_upstream(sent.elapsed());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(
-                UpstreamError::Protocol("a switch of protocols nobody asked for".into()).into()
-            );
+            let error = "a switch of protocols that nobody asked for";
+            return Err(UpstreamError::Protocol(error.into()).into());
+        }
+        if forward::has_unknown_coding(response.headers()) {
+            let error = "a transfer coding other than chunked";
+            return Err(UpstreamError::Protocol(error.into()).into());
         }
         *response.version_mut() = Version::HTTP_11;
         forward::remove_hop_by_hop(response.headers_mut());
@@ -205,12 +208,10 @@ fn check(request: &Request<Incoming>) -> Result<(), ProxyError> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(ProxyError::Method);
     }
-    let mut codings = request.headers().get_all(http::header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(ProxyError::TransferCoding),
+    if forward::has_unknown_coding(request.headers()) {
+        return Err(ProxyError::TransferCoding);
     }
+    Ok(())
 }
 
 /// Turns an absolute-form target into origin form; returns its authority, which replaces `Host`.
@@ -258,11 +259,11 @@ fn prepare(
     (request, Some(upload))
 }
 
-/// A copy of a request that may be sent twice (RFC 9110 9.2.2), where the connection it goes out on
-/// may have been closed by the upstream unnoticed.
+/// A copy of a request that may be sent twice (RFC 9110 9.2.2), where it goes out on a connection
+/// that the upstream may just be closing (RFC 9112 9.3.1).
 fn spare(lease: &Lease, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-    if !repeatable || !lease.is_reused() || lease.idle_for() < STALE_AFTER {
+    if !repeatable || !lease.is_reused() {
         return None;
     }
     let mut copy = Request::new(RequestBody::none());
@@ -291,8 +292,10 @@ async fn within<T>(
 
 /// Whose fault a failed exchange is.
 fn classify(error: hyper::Error, upload: Option<&Upload>) -> ProxyError {
-    if upload.is_some_and(Upload::has_failed) {
-        ProxyError::ClientBody
+    if upload.is_some_and(Upload::has_stalled) {
+        ProxyError::ClientStalled
+    } else if upload.is_some_and(Upload::is_broken) {
+        ProxyError::BadRequest("a body that cannot be read")
     } else if error.is_parse() {
         UpstreamError::Protocol(error.into()).into()
     } else {
@@ -324,7 +327,12 @@ fn refuse(site: &Site, error: &ProxyError) -> Response<ResponseBody> {
     } else {
         tracing::debug!(site = %site.config.domain, status = status.as_u16(), %error, "refused");
     }
-    page::error(status, &site.config.language)
+    let mut response = page::error(status, &site.config.language);
+    if matches!(error, ProxyError::BadRequest(_) | ProxyError::TransferCoding) {
+        // Where a request may end otherwise than it was read, nothing is read behind it.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// An error and what caused it, in one line.

@@ -5,6 +5,7 @@
 //! 1xx heads to itself. This reader sets such `Set-Cookie` lines aside, to be judged and counted
 //! like the others, and defuses the two bytes in place.
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of heads that are looked at; hyper refuses longer ones anyway.
 const MAX_HEAD_BYTES: usize = 512 * 1024;
+
+/// Lines set aside for one exchange, and their bytes. An upstream may send 1xx heads without end;
+/// what comes beyond goes nowhere either, and is not counted.
+const MAX_LINES: usize = 128;
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// What a forbidden byte that would spoil the whole head becomes: one that spoils its line alone.
 const DEFUSED: u8 = 0x01;
@@ -71,43 +77,24 @@ impl Aside {
 /// Whether `chunk` begins with one complete and harmless final head: nearly every one.
 fn is_plain_head(chunk: &[u8]) -> bool {
     let Some(end) = memchr::memmem::find(chunk, b"\r\n\r\n") else { return false };
-    let head = &chunk[..end];
-    !is_informational(head)
-        && head.chunks(255).map(census).fold(Census::default(), Census::and).is_plain()
+    let head = &chunk[..end + 2];
+    !is_informational(head) && !holds_forbidden(head) && !holds_bare_return(head)
 }
 
-/// What a piece of a head holds. In pieces of at most 255 bytes the counts fit a byte, and the
-/// compiler counts many bytes at once.
-#[derive(Clone, Copy, Default)]
-struct Census {
-    forbidden: bool,
-    returns: usize,
-    newlines: usize,
-}
-
-fn census(piece: &[u8]) -> Census {
-    let (mut forbidden, mut returns, mut newlines) = (0u8, 0u8, 0u8);
-    for &byte in piece {
+/// Whether a head holds a byte that no field may hold. Without an early exit, so that the compiler
+/// turns it into vector instructions.
+fn holds_forbidden(head: &[u8]) -> bool {
+    head.iter().fold(0u8, |found, &byte| {
         let control = u8::from(byte < 0x20) & u8::from(!matches!(byte, b'\t' | b'\r' | b'\n'));
-        forbidden |= control | u8::from(byte == 0x7f);
-        returns += u8::from(byte == b'\r');
-        newlines += u8::from(byte == b'\n');
-    }
-    Census { forbidden: forbidden != 0, returns: returns.into(), newlines: newlines.into() }
+        found | control | u8::from(byte == 0x7f)
+    }) != 0
 }
 
-impl Census {
-    fn and(self, other: Self) -> Self {
-        Self {
-            forbidden: self.forbidden | other.forbidden,
-            returns: self.returns + other.returns,
-            newlines: self.newlines + other.newlines,
-        }
-    }
-
-    fn is_plain(self) -> bool {
-        !self.forbidden && self.returns == self.newlines
-    }
+/// Whether a head that ends with a line end holds a CR that no LF follows; vectorised likewise.
+fn holds_bare_return(head: &[u8]) -> bool {
+    head.iter().zip(&head[1..]).fold(0u8, |found, (&byte, &next)| {
+        found | (u8::from(byte == b'\r') & u8::from(next != b'\n'))
+    }) != 0
 }
 
 fn is_informational(head: &[u8]) -> bool {
@@ -142,16 +129,33 @@ impl State {
 
     /// Keeps the `Set-Cookie` lines of a complete head that the parser will not show.
     fn set_aside(&mut self, informational: bool) {
-        let lines = self.head.split(|&b| b == b'\n').skip(1);
-        for line in lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
-            let Some(colon) = memchr::memchr(b':', line) else { continue };
+        for line in unfolded(&self.head) {
+            let Some(colon) = memchr::memchr(b':', &line) else { continue };
             let (name, value) = (&line[..colon], &line[colon + 1..]);
-            let hidden = informational || crate::cookie::has_control(line);
-            if hidden && name.trim_ascii_end().eq_ignore_ascii_case(b"set-cookie") {
+            let hidden = informational || crate::cookie::has_control(&line);
+            let is_cookie = name.trim_ascii_end().eq_ignore_ascii_case(b"set-cookie");
+            let bytes: usize = self.lines.iter().map(|line| line.len()).sum();
+            if hidden && is_cookie && self.lines.len() < MAX_LINES && bytes < MAX_LINE_BYTES {
                 self.lines.push(crate::cookie::trim(value).into());
             }
         }
     }
+}
+
+/// The field lines of a head, without their ends; a line that begins with white space continues the
+/// one before it (obs-fold, RFC 9112 5.2).
+fn unfolded(head: &[u8]) -> Vec<Cow<'_, [u8]>> {
+    let mut lines: Vec<Cow<'_, [u8]>> = Vec::new();
+    for line in head.split(|&b| b == b'\n').skip(1) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match lines.last_mut() {
+            Some(before) if line.starts_with(b" ") || line.starts_with(b"\t") => {
+                before.to_mut().extend_from_slice(line);
+            }
+            _ => lines.push(Cow::Borrowed(line)),
+        }
+    }
+    lines
 }
 
 /// The length of the head in `bytes`, of which the first `known` hold no end but its beginning may.
@@ -280,6 +284,26 @@ mod tests {
         for size in 1..=response.len() {
             assert_eq!(feed(response, size).1, lines, "size {size}");
         }
+    }
+
+    #[test]
+    fn a_bare_return_is_found_beside_a_bare_newline() {
+        let response = b"HTTP/1.1 200 OK\r\nSet-Cookie: t=1\rx\nX: 1\r\n\r\n";
+        let (seen, lines, _) = feed(response, usize::MAX);
+        assert_eq!(lines, ["t=1\\rx"]);
+        assert_eq!(seen, b"HTTP/1.1 200 OK\r\nSet-Cookie: t=1\x01x\nX: 1\r\n\r\n");
+    }
+
+    #[test]
+    fn continued_lines_are_one_line() {
+        let response = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1;\r\n X=\x01\r\nB: c\r\n\r\n";
+        assert_eq!(feed(response, usize::MAX).1, ["a=1; X=\\x01"]);
+    }
+
+    #[test]
+    fn heads_without_end_are_kept_within_bounds() {
+        let early = b"HTTP/1.1 103 E\r\nSet-Cookie: a=1\r\n\r\n".repeat(10_000);
+        assert_eq!(feed(&early, 4096).1.len(), MAX_LINES);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
@@ -64,6 +65,15 @@ struct Idle {
 struct Connection {
     sender: http1::SendRequest<RequestBody>,
     aside: Arc<Aside>,
+    task: AbortHandle,
+}
+
+impl Drop for Connection {
+    /// Dropping the sender alone would leave a connection that still waits for a request's body to
+    /// wait for ever.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Pool {
@@ -90,7 +100,7 @@ impl Pool {
         let connection = tokio::time::timeout(site.config.timeouts.connect, connect)
             .await
             .map_err(|_| UpstreamError::ConnectTimeout)??;
-        Ok(Lease::new(connection, site, self, None))
+        Ok(Lease::new(connection, site, self, false))
     }
 
     /// Closes what has waited too long.
@@ -104,14 +114,14 @@ impl Pool {
     fn reuse(self: &Arc<Self>, site: &Arc<Site>) -> Option<Lease> {
         let mut pool = self.idle();
         let usable = |idle: &Idle| idle.connection.sender.is_ready();
-        // The newest is the likeliest to live. One that is still busy with a late upload is left.
+        // The newest is the likeliest to live.
         let found = pool.iter().rposition(usable)?;
         let idle = pool.remove(found)?;
         let before = pool.len();
         pool.retain(|idle| !idle.connection.sender.is_closed());
         gone(site, 1 + before - pool.len());
         drop(pool);
-        Some(Lease::new(idle.connection, site, self, Some(idle.since)))
+        Some(Lease::new(idle.connection, site, self, true))
     }
 
     fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
@@ -130,33 +140,23 @@ pub struct Lease {
     connection: Option<Connection>,
     site: Arc<Site>,
     pool: Arc<Pool>,
-    idle_since: Option<Instant>,
+    is_reused: bool,
 }
 
 impl Lease {
-    fn new(
-        connection: Connection,
-        site: &Arc<Site>,
-        pool: &Arc<Pool>,
-        idle_since: Option<Instant>,
-    ) -> Self {
+    fn new(connection: Connection, site: &Arc<Site>, pool: &Arc<Pool>, is_reused: bool) -> Self {
         site.metrics.upstream_connections(UpstreamState::Active).inc();
         Self {
             connection: Some(connection),
             site: Arc::clone(site),
             pool: Arc::clone(pool),
-            idle_since,
+            is_reused,
         }
     }
 
     /// Whether the connection has served before, and the upstream may have closed it meanwhile.
     pub fn is_reused(&self) -> bool {
-        self.idle_since.is_some()
-    }
-
-    /// How long it has waited in the pool.
-    pub fn idle_for(&self) -> Duration {
-        self.idle_since.map_or(Duration::ZERO, |since| since.elapsed())
+        self.is_reused
     }
 
     /// Sends a request and waits for the head of the response.
@@ -181,7 +181,8 @@ impl Lease {
     /// Gives the connection back for another exchange.
     pub fn release(mut self) {
         let Some(connection) = self.connection.take() else { return };
-        if connection.sender.is_closed() {
+        // What is still sending a request's body has been answered early, and may never end.
+        if connection.sender.is_closed() || !connection.sender.is_ready() {
             return;
         }
         let mut pool = self.pool.idle();
@@ -271,10 +272,10 @@ where
         .handshake(stream)
         .await
         .map_err(|error| UpstreamError::Protocol(error.into()))?;
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         // Whoever waits for a response learns of the error there.
         let _ = connection.await;
         drop(slot);
     });
-    Ok(Connection { sender, aside })
+    Ok(Connection { sender, aside, task: task.abort_handle() })
 }

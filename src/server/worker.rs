@@ -134,7 +134,8 @@ impl Serving {
                 _ = self.stopping.changed() => break,
             }
         }
-        drop(alive);
+        // What was handed over and not begun is closed with the queue.
+        drop((queue, alive));
         let _ = all_gone.recv().await;
     }
 
