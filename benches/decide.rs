@@ -81,6 +81,7 @@ fn find_site(bencher: Bencher<'_, '_>, sites: usize) {
         workers: Some(1),
         limits: Limits { header_bytes: 65_536, cookies: RequestLimits::default() },
         request_head_timeout: Duration::from_secs(1),
+        response_timeout: Duration::from_secs(1),
         shutdown_timeout: Duration::from_secs(1),
         log: Log { level: "info".into(), json: false },
     };

@@ -420,6 +420,24 @@ fn a_head_that_does_not_come_ends_the_connection() {
 }
 
 #[test]
+fn a_client_that_stops_reading_is_let_go() {
+    let origin = Origin::raw(|peer, _| {
+        peer.head();
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+        // Until the firewall hangs up.
+        while peer.stream().get_mut().write_all(&[0; 65_536]).is_ok() {}
+    });
+    let firewall = Firewall::configured("[timeouts]\nresponse = \"1 s\"\n", &site(&origin, ""));
+    let mut peer = firewall.connect();
+    peer.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+    assert_eq!(peer.head().expect("a head").status(), 200);
+    firewall.wait_for("the end of the exchange", |f| {
+        f.metric("cookie_firewall_upstream_connections", &[("state", "active")]) == 0.0
+            && f.metric("cookie_firewall_connections", &[("listener", "http")]) == 0.0
+    });
+}
+
+#[test]
 fn heads_that_are_too_large() {
     let origin = Origin::fixed(OK);
     let firewall = Firewall::configured("[limits]\nheader_bytes = 10000\n", &site(&origin, ""));

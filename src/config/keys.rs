@@ -81,6 +81,11 @@ const TIMEOUTS: &[Key] = &[
         "For a request's head to arrive, idle time between two requests included. Default: \"60 s\".",
     ),
     key(
+        "response",
+        Kind::Duration,
+        "For a client to go on reading a response that it has stopped reading. Default: \"60 s\".",
+    ),
+    key(
         "shutdown",
         Kind::Duration,
         "For requests in flight to finish after SIGTERM. Default: \"30 s\".",

@@ -57,6 +57,7 @@ fn read_server(document: &Document<'_>, root: &Table<'_, '_>, server: &Table<'_,
         workers: server.integer("workers", 1024).map(|at| at.value),
         limits: read_limits(root.table("limits").as_ref()),
         request_head_timeout: seconds(timeouts.and_then(|table| table.time("request_head")), 60),
+        response_timeout: seconds(timeouts.and_then(|table| table.time("response")), 60),
         shutdown_timeout: seconds(timeouts.and_then(|table| table.duration("shutdown")), 30),
         log: read_log(root.table("log").as_ref()),
     }

@@ -47,6 +47,8 @@ pub struct Server {
     pub limits: Limits,
     /// For a request's head to arrive.
     pub request_head_timeout: Duration,
+    /// For a client to go on reading a response.
+    pub response_timeout: Duration,
     /// For requests in flight to finish at shutdown.
     pub shutdown_timeout: Duration,
     /// What is logged.

@@ -1109,6 +1109,7 @@ fn defaults_of_the_main_file() {
             cookies: RequestLimits { pairs: 300, bytes: 32_768 },
         },
         request_head_timeout: Duration::from_secs(60),
+        response_timeout: Duration::from_secs(60),
         shutdown_timeout: Duration::from_secs(30),
         log: Log { level: "info".into(), json: false },
     };

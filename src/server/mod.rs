@@ -6,6 +6,7 @@
 
 mod admin;
 mod bound;
+mod stalling;
 mod worker;
 
 use std::io;

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{mpsc, watch};
 
+use super::stalling::Stalling;
 use crate::config::Server;
 use crate::proxy::{Client, Gateway, Worker};
 use crate::telemetry::Metrics;
@@ -82,6 +83,7 @@ pub(super) fn spawn(index: usize, server: Server, gateway: Arc<Gateway>) -> io::
     let serving = Serving {
         worker: Arc::new(Worker::new(Arc::clone(&gateway))),
         builder: builder(&server),
+        response_timeout: server.response_timeout,
         gateway,
         load: Arc::clone(&load),
         stopping,
@@ -106,6 +108,7 @@ fn builder(server: &Server) -> http1::Builder {
 struct Serving {
     worker: Arc<Worker>,
     builder: http1::Builder,
+    response_timeout: Duration,
     gateway: Arc<Gateway>,
     load: Arc<AtomicUsize>,
     stopping: watch::Receiver<bool>,
@@ -150,7 +153,8 @@ impl Serving {
 
     async fn serve(&mut self, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let stream = TokioIo::new(tokio::net::TcpStream::from_std(stream)?);
+        let stream = tokio::net::TcpStream::from_std(stream)?;
+        let stream = TokioIo::new(Stalling::new(stream, self.response_timeout));
         let client = Arc::new(Client::new(address.ip(), "http"));
         let worker = Arc::clone(&self.worker);
         let service = service_fn(move |request| {

@@ -57,6 +57,7 @@ fn config(arguments: &Arguments, portal: SocketAddr) -> Result<Config, Failure> 
         workers: Some(1),
         limits: Limits { header_bytes: 64 * 1024, cookies: RequestLimits::default() },
         request_head_timeout: std::time::Duration::from_secs(60),
+        response_timeout: std::time::Duration::from_secs(60),
         shutdown_timeout: std::time::Duration::from_secs(2),
         log: Log { level: "info".into(), json: false },
     };
