@@ -98,14 +98,14 @@ fn exceeds(headers: &HeaderMap, limits: &RequestLimits) -> bool {
 /// The joined cookie-string that remains, or `None` where the header is right as it stands.
 fn judge(headers: &HeaderMap, context: &Context<'_>, report: &mut Report) -> Option<Vec<u8>> {
     let several = headers.get_all(COOKIE).iter().nth(1).is_some();
-    let mut rebuilt: Option<Vec<u8>> = several.then(Vec::new);
+    let mut rebuilt = several.then(|| join(headers, 0));
     let mut kept = 0;
     for pair in pairs(headers) {
         let decision = policy::pair(context, &pair);
         report.decided(Direction::Request, || pair.name, &decision);
         match (decision.verdict, &mut rebuilt) {
             (Verdict::Block, Some(_)) => {}
-            (Verdict::Block, none) => *none = Some(join(pairs(headers).take(kept))),
+            (Verdict::Block, none) => *none = Some(join(headers, kept)),
             (_, Some(out)) => append(out, &pair),
             (_, None) => kept += 1,
         }
@@ -113,9 +113,11 @@ fn judge(headers: &HeaderMap, context: &Context<'_>, report: &mut Report) -> Opt
     rebuilt
 }
 
-fn join<'a>(pairs: impl Iterator<Item = Pair<'a>>) -> Vec<u8> {
-    let mut out = Vec::new();
-    pairs.for_each(|pair| append(&mut out, &pair));
+/// The first `count` pairs, in a buffer that has room for all.
+fn join(headers: &HeaderMap, count: usize) -> Vec<u8> {
+    let room = headers.get_all(COOKIE).iter().map(|field| field.len() + 2).sum();
+    let mut out = Vec::with_capacity(room);
+    pairs(headers).take(count).for_each(|pair| append(&mut out, &pair));
     out
 }
 

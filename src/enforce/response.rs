@@ -1,7 +1,7 @@
 //! The `Set-Cookie` fields of a response.
 
 use bytes::Bytes;
-use http::header::{COOKIE, DATE, Entry, SET_COOKIE};
+use http::header::{COOKIE, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -107,15 +107,20 @@ fn fate(line: &[u8], decision: &Decision<'_>) -> Fate {
 }
 
 fn carry_out(headers: &mut HeaderMap, fates: &mut Fates) {
-    let Entry::Occupied(lines) = headers.entry(SET_COOKIE) else { return };
     let mut survivors = SmallVec::<[HeaderValue; 16]>::new();
-    for (line, fate) in lines.remove_entry_mult().1.zip(fates.drain(..)) {
+    for (line, fate) in headers.get_all(SET_COOKIE).iter().zip(fates.drain(..)) {
         match fate {
-            Fate::Keep => survivors.push(line),
+            // A value is shared bytes; taking the lines out of the map would cost an allocation.
+            Fate::Keep => survivors.push(line.clone()),
             Fate::Replace(edited) => survivors.push(edited),
             Fate::Drop => {}
         }
     }
+    let mut survivors = survivors.into_iter();
+    match survivors.next() {
+        Some(first) => headers.insert(SET_COOKIE, first),
+        None => headers.remove(SET_COOKIE),
+    };
     for line in survivors {
         headers.append(SET_COOKIE, line);
     }
