@@ -262,9 +262,9 @@ impl Rules {
                 continue;
             }
             first = Some(match first {
-                None => (pair.value, self.decode(pair.value)),
+                None => (pair.value, self.decode(pair.value, now)),
                 Some((value, reading)) if value == pair.value => (value, reading),
-                Some((value, reading)) => (value, agree(reading, self.decode(pair.value))),
+                Some((value, reading)) => (value, agree(reading, self.decode(pair.value, now))),
             });
         }
         match first {
@@ -281,19 +281,19 @@ impl Rules {
         (0..self.ids.len()).map(Ids::one).fold(Ids::NONE, Ids::union)
     }
 
-    fn decode(&self, value: &[u8]) -> Result<Reading, Unanswered> {
+    fn decode(&self, value: &[u8], now: i64) -> Result<Reading, Unanswered> {
         let mut answers = Answers { ids: &self.ids, granted: Ids::NONE, denied: Ids::NONE };
         let dated = self.tool.decode(value, &mut answers)?;
         if answers.contradict() {
             return Err(Unanswered::Conflict);
         }
+        if dated.at > now.saturating_add(CLOCK_SKEW_SECONDS) {
+            return Err(Unanswered::Malformed);
+        }
         Ok(Reading { granted: answers.granted, denied: answers.denied, at: dated.at })
     }
 
     fn weigh(&self, reading: Reading, now: i64) -> Consent {
-        if reading.at > now.saturating_add(CLOCK_SKEW_SECONDS) {
-            return Consent::none(State::Malformed);
-        }
         if self.max_age.is_some_and(|max_age| now.saturating_sub(reading.at) > max_age) {
             return Consent::none(State::Expired);
         }
@@ -412,6 +412,9 @@ mod tests {
         state(&format!("{yes}; {no}; {yes}"), State::Conflict);
         state(&format!("{yes}; cookies_preferences=broken"), State::Conflict);
         state("cookies_preferences=x; cookies_preferences=y", State::Malformed);
+        // Found by fuzzing: an agreeing cookie must not lend its date to one from the future.
+        let future = pair(&json(true, true, NOW + 86_400));
+        state(&format!("{yes}; {future}"), State::Conflict);
         let older = pair(&json(true, true, NOW - 200 * 86_400));
         state(&format!("{yes}; {older}"), State::Expired);
     }

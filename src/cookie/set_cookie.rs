@@ -261,24 +261,35 @@ impl Known {
     /// compare, and nothing is searched: every line of every response comes through here.
     fn of(segment: &[u8]) -> Option<(Self, &[u8])> {
         let text = trim_start(segment);
-        let names: &[(Self, &[u8])] = match text.first()?.to_ascii_lowercase() {
-            b'd' => &[(Self::Domain, b"Domain")],
-            b'e' => &[(Self::Expires, b"Expires")],
-            b'h' => &[(Self::HttpOnly, b"HttpOnly")],
-            b'm' => &[(Self::MaxAge, b"Max-Age")],
-            b'p' => &[(Self::Path, b"Path"), (Self::Partitioned, b"Partitioned")],
-            b's' => &[(Self::SameSite, b"SameSite"), (Self::Secure, b"Secure")],
-            _ => return None,
-        };
-        names.iter().find_map(|(known, name)| {
-            let (head, rest) = text.split_at_checked(name.len())?;
-            let value = match trim_start(rest) {
-                [] => &[][..],
-                [b'=', value @ ..] => trim(value),
-                _ => return None,
-            };
-            head.eq_ignore_ascii_case(name).then_some((*known, value))
-        })
+        let set = |known| move |value| (known, value);
+        match text.first()? | 0x20 {
+            b'd' => value_of(text, b"domain").map(set(Self::Domain)),
+            b'e' => value_of(text, b"expires").map(set(Self::Expires)),
+            b'h' => value_of(text, b"httponly").map(set(Self::HttpOnly)),
+            b'm' => value_of(text, b"max-age").map(set(Self::MaxAge)),
+            b'p' => value_of(text, b"path")
+                .map(set(Self::Path))
+                .or_else(|| value_of(text, b"partitioned").map(set(Self::Partitioned))),
+            b's' => value_of(text, b"samesite")
+                .map(set(Self::SameSite))
+                .or_else(|| value_of(text, b"secure").map(set(Self::Secure))),
+            _ => None,
+        }
+    }
+}
+
+/// The value of the attribute `name`, in lower case, if that is the attribute that `text` sets.
+fn value_of<'t, const N: usize>(text: &'t [u8], name: &[u8; N]) -> Option<&'t [u8]> {
+    let (head, rest) = text.split_first_chunk::<N>()?;
+    // Setting bit 5 folds the case of letters; of other bytes it can only turn a control character
+    // into a hyphen, and lines with control characters have been refused.
+    let differs =
+        head.iter().zip(name).fold(0, |differs, (byte, wanted)| differs | ((byte | 0x20) ^ wanted));
+    match trim_start(rest) {
+        _ if differs != 0 => None,
+        [] => Some(&[]),
+        [b'=', value @ ..] => Some(trim(value)),
+        _ => None,
     }
 }
 
