@@ -1,6 +1,6 @@
 //! Hosts and the `Domain` attribute: who may set a cookie for whom (RFC 6265bis 5.1.3, 5.7).
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use smallvec::SmallVec;
 
