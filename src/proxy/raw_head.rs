@@ -10,7 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -171,7 +171,7 @@ fn end_of_head(bytes: &[u8], known: usize) -> Option<usize> {
 }
 
 /// NUL and a CR without its LF would make the parser refuse the whole response. A CR at the very
-/// end may have its LF in the next piece, and stays.
+/// end is not judged; the reader withholds it until its successor is there.
 fn defuse(head: &mut [u8]) {
     for i in 0..head.len() {
         let bare_return = head[i] == b'\r' && head.get(i + 1).is_some_and(|&next| next != b'\n');
@@ -186,12 +186,15 @@ fn defuse(head: &mut [u8]) {
 pub struct Scanned<S> {
     stream: S,
     aside: Arc<Aside>,
+    /// Whether a CR has been read that the parser has not seen: inside a head, the byte after it
+    /// tells whether it is bare.
+    withholds_return: bool,
 }
 
 impl<S> Scanned<S> {
     /// Looks at what `stream` reads, and sets lines aside in `aside`.
     pub fn new(stream: S, aside: Arc<Aside>) -> Self {
-        Self { stream, aside }
+        Self { stream, aside, withholds_return: false }
     }
 }
 
@@ -202,14 +205,47 @@ impl<S: AsyncRead + Unpin> AsyncRead for Scanned<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if self.aside.expects_head.load(Ordering::Acquire) {
-            let chunk = &mut buf.filled_mut()[before..];
-            if !chunk.is_empty() {
-                self.aside.scan(chunk);
+        loop {
+            let returns = self.withholds_return && buf.remaining() > 0;
+            if returns {
+                buf.put_slice(b"\r");
+            }
+            let known = buf.filled().len();
+            if Pin::new(&mut self.stream).poll_read(cx, buf)?.is_pending() {
+                buf.set_filled(before);
+                return Poll::Pending;
+            }
+            self.withholds_return &= !returns;
+            let has_ended = buf.filled().len() == known;
+            if has_ended || !self.aside.expects_head.load(Ordering::Acquire) {
+                return Poll::Ready(Ok(()));
+            }
+            self.scan(buf, before);
+            if buf.filled().len() > before {
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S> Scanned<S> {
+    /// Looks at what has been read from `before` on. A CR at its very end is withheld, unless the
+    /// head ends before it and it belongs to the body.
+    fn scan(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let read = buf.filled().len();
+        let withheld = usize::from(buf.filled()[before..].ends_with(b"\r"));
+        let chunk = &mut buf.filled_mut()[before..read - withheld];
+        if !chunk.is_empty() {
+            self.aside.scan(chunk);
+        }
+        if withheld > 0 && self.aside.expects_head.load(Ordering::Acquire) {
+            // The one before it, if that is a CR too, is bare.
+            if let [.., last @ b'\r', _] = &mut buf.filled_mut()[before..] {
+                *last = DEFUSED;
+            }
+            buf.set_filled(read - withheld);
+            self.withholds_return = true;
+        }
     }
 }
 
@@ -260,6 +296,53 @@ mod tests {
         }
         let lines = aside.take().iter().map(|line| line.escape_ascii().to_string()).collect();
         (seen, lines, aside.expects_head.load(Ordering::Acquire))
+    }
+
+    /// A stream that is read in pieces of a fixed size, with a pause before each.
+    struct Pieces {
+        bytes: Vec<u8>,
+        size: usize,
+        pauses: bool,
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.pauses = !self.pauses;
+            if self.pauses {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let size = self.size.min(self.bytes.len()).min(buf.remaining());
+            buf.put_slice(&self.bytes[..size]);
+            self.bytes.drain(..size);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_return_is_judged_by_its_successor_wherever_the_pieces_end() {
+        let response = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\rb\r\nX: \r\r\n\r\nbody\r\n\r";
+        let defused = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\x01b\r\nX: \x01\r\n\r\nbody\r\n\r";
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for size in 1..=response.len() {
+            let aside = Arc::<Aside>::default();
+            aside.expect_head();
+            let pieces = Pieces { bytes: response.to_vec(), size, pauses: false };
+            let mut scanned = Scanned::new(pieces, Arc::clone(&aside));
+            let mut seen = Vec::new();
+            let read = tokio::io::AsyncReadExt::read_to_end(&mut scanned, &mut seen);
+            runtime.block_on(read).expect("the pieces can be read");
+            assert_eq!(
+                seen.escape_ascii().to_string(),
+                defused.escape_ascii().to_string(),
+                "{size}"
+            );
+            assert_eq!(aside.take().len(), 1, "size {size}");
+        }
     }
 
     #[test]
