@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -65,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let site = find(&loaded.config.sites, &host)?;
     let cookies: Vec<&[u8]> = arguments.cookies.iter().map(|cookie| cookie.as_bytes()).collect();
     let cookies = cookies.join(&b"; "[..]);
-    let now = arguments.now.map_or_else(unix_now, jiff::Timestamp::as_second);
+    let now = arguments.now.unwrap_or_else(jiff::Timestamp::now).as_second();
     let context = Context {
         charter: &site.charter,
         consent: site.consent.read(Pairs::of(&cookies), now),
@@ -82,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     for line in lines(arguments)? {
         let decision = policy::set_cookie(&context, &line);
-        let result = result(&line, &decision);
+        let result = decision.outgoing(&line).map(|line| text(&line));
         let explained = explained(site, SetCookie::name_of(&line), &decision, result);
         show(arguments.format, &explained)?;
     }
@@ -111,15 +110,6 @@ fn lines(arguments: &Arguments) -> Result<Vec<Vec<u8>>, Failure> {
     let lines: Vec<_> = input.lock().split(b'\n').collect::<Result<_, _>>()?;
     // As they come from a response's head, they end in CRLF.
     Ok(lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect())
-}
-
-/// The line that would leave, if any.
-fn result(line: &[u8], decision: &Decision<'_>) -> Option<String> {
-    match (decision.verdict, &decision.edits) {
-        (Verdict::Block, _) => None,
-        (_, None) => Some(text(line)),
-        (_, Some(edits)) => SetCookie::parse(line).ok().map(|cookie| text(&edits.apply(&cookie))),
-    }
 }
 
 fn explained<'s>(
@@ -167,9 +157,4 @@ fn printable(text: &str) -> String {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn unix_now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

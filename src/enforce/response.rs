@@ -1,5 +1,7 @@
 //! The `Set-Cookie` fields of a response.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{COOKIE, DATE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{COOKIE2, Direction, Mode, Report, SET_COOKIE2};
 use crate::cookie::{SetCookie, date};
-use crate::policy::{self, Context, Decision, Reason, Verdict};
+use crate::policy::{self, Context, Decision, Reason};
 
 /// How far, in seconds, an upstream's `Date` may be from now: clocks differ, and responses take time.
 const DATE_TOLERANCE: u64 = 300;
@@ -91,17 +93,12 @@ fn judge(
 }
 
 fn fate(line: &[u8], decision: &Decision<'_>) -> Fate {
-    match (decision.verdict, &decision.edits) {
-        (Verdict::Block, _) => Fate::Drop,
-        (_, None) => Fate::Keep,
-        (_, Some(edits)) => {
-            // Neither can fail for a line that was judged to pass; if one did, the cookie is lost
-            // rather than let through as it came.
-            let edited =
-                SetCookie::parse(line).ok().map(|cookie| Bytes::from(edits.apply(&cookie)));
-            edited
-                .and_then(|line| HeaderValue::from_maybe_shared(line).ok())
-                .map_or(Fate::Drop, Fate::Replace)
+    match decision.outgoing(line) {
+        None => Fate::Drop,
+        Some(Cow::Borrowed(_)) => Fate::Keep,
+        // Edits of a valid field value make a valid one; if ever not, the cookie is lost.
+        Some(Cow::Owned(edited)) => {
+            HeaderValue::from_maybe_shared(Bytes::from(edited)).map_or(Fate::Drop, Fate::Replace)
         }
     }
 }

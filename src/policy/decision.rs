@@ -1,7 +1,9 @@
 //! What is decided about one cookie, and why.
 
+use std::borrow::Cow;
+
 use crate::charter::DeclarationId;
-use crate::cookie::{Edits, LifetimeEdit, ValueEdit};
+use crate::cookie::{Edits, LifetimeEdit, SetCookie, ValueEdit};
 
 /// What happens to a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,6 +121,20 @@ pub struct Decision<'c> {
 }
 
 impl<'c> Decision<'c> {
+    /// The set-cookie-string that leaves of `line`, the one that was judged: as it came, or edited.
+    #[must_use]
+    pub fn outgoing<'l>(&self, line: &'l [u8]) -> Option<Cow<'l, [u8]>> {
+        match (self.verdict, &self.edits) {
+            (Verdict::Block, _) => None,
+            (_, None) => Some(Cow::Borrowed(line)),
+            // A line that was judged to pass is readable; if it were not, the cookie would be lost
+            // rather than let through as it came.
+            (_, Some(edits)) => {
+                SetCookie::parse(line).ok().map(|cookie| Cow::Owned(edits.apply(&cookie)))
+            }
+        }
+    }
+
     pub(super) fn keep(reason: Reason, declaration: Option<DeclarationId>) -> Self {
         Self { verdict: Verdict::Keep, reason, declaration, edits: None }
     }

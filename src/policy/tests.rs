@@ -63,14 +63,8 @@ fn context(charter: &Charter) -> Context<'_> {
 fn judged(line: &str) -> (String, String) {
     let charter = charter();
     let decision = set_cookie(&context(&charter), line.as_bytes());
-    let result = match (decision.verdict, decision.edits) {
-        (Verdict::Block, _) => String::new(),
-        (_, None) => line.to_owned(),
-        (_, Some(edits)) => {
-            let cookie = SetCookie::parse(line.as_bytes()).expect("readable, since it passes");
-            String::from_utf8(edits.apply(&cookie)).expect("UTF-8 in tests")
-        }
-    };
+    let outgoing = decision.outgoing(line.as_bytes()).unwrap_or_default();
+    let result = String::from_utf8(outgoing.into_owned()).expect("UTF-8 in tests");
     (format!("{}/{}", decision.verdict.as_str(), decision.reason.as_str()), result)
 }
 

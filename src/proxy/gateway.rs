@@ -1,14 +1,13 @@
 //! What every exchange needs and none owns: the sites, found by authority.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::FixedState;
 use tokio_rustls::TlsConnector;
 
 use super::body::BodyError;
-use super::upstream;
 use crate::config::{self, Config};
 use crate::enforce::{Report, RequestLimits};
 use crate::telemetry::{SiteMetrics, Telemetry};
@@ -38,8 +37,8 @@ pub struct Site {
     pub open_connections: Arc<AtomicUsize>,
     /// Whose turn it is among the upstream's addresses.
     pub next_upstream: AtomicUsize,
-    /// For addresses that speak TLS.
-    pub tls: TlsConnector,
+    /// For addresses that speak TLS; made with the first of them.
+    pub tls: OnceLock<TlsConnector>,
 }
 
 impl Gateway {
@@ -56,7 +55,7 @@ impl Gateway {
                 telemetry: Arc::clone(&telemetry),
                 open_connections: Arc::default(),
                 next_upstream: AtomicUsize::new(0),
-                tls: upstream::tls(config.upstream_roots.as_deref()),
+                tls: OnceLock::new(),
             });
             for name in std::iter::once(&config.domain).chain(&config.aliases) {
                 sites.insert(name.clone(), Arc::clone(&site));

@@ -36,8 +36,7 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 const MAX_POOLED: usize = 256;
 
 /// The client side of TLS towards an upstream, trusting `roots` or else the public authorities.
-#[must_use]
-pub fn tls(roots: Option<&RootCertStore>) -> TlsConnector {
+fn tls(roots: Option<&RootCertStore>) -> TlsConnector {
     let roots = roots
         .cloned()
         .unwrap_or_else(|| RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
@@ -254,7 +253,8 @@ async fn secure(
 ) -> Result<Connection, UpstreamError> {
     let name = ServerName::try_from(upstream.host.to_string())
         .map_err(|error| UpstreamError::Tls(io::Error::other(error)))?;
-    let stream = site.tls.connect(name, stream).await.map_err(UpstreamError::Tls)?;
+    let tls = site.tls.get_or_init(|| tls(site.config.upstream_roots.as_deref()));
+    let stream = tls.connect(name, stream).await.map_err(UpstreamError::Tls)?;
     handshake(stream, slot).await
 }
 
