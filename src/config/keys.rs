@@ -10,11 +10,13 @@ pub(super) enum Kind {
     Bool,
     /// A whole number, one or more.
     Integer,
+    /// A whole number, or none at all.
+    Number,
     /// See `duration`.
     Duration,
     Strings,
-    /// One string or a list of them.
-    OneOrMore,
+    /// A string, a table with these keys, or a list of either.
+    Items(&'static [Key]),
     /// A table from strings to strings.
     Map,
     /// A table from strings to lists of strings.
@@ -49,12 +51,31 @@ pub(super) const MAIN: &[Key] = &[
 ];
 
 const SERVER: &[Key] = &[
-    required(
+    key(
         "http",
         Kind::Strings,
-        "Addresses that serve HTTP/1.1 in clear text; port 0 picks a free port, which the log names.",
+        "Addresses that serve clear text: HTTP/1.1, and HTTP/2 with prior knowledge; port 0 picks a free port, which the log names. Default: none.",
     ),
-    key("https", Kind::Strings, "Addresses that serve TLS. Not built yet: must be empty."),
+    key(
+        "https",
+        Kind::Strings,
+        "Addresses that serve TLS: HTTP/2 and HTTP/1.1; certificates are named in the site files. Default: none.",
+    ),
+    key(
+        "proxy_protocol",
+        Kind::Strings,
+        "Which of these addresses expect the PROXY protocol, v1 or v2, from trusted_proxies. Default: none.",
+    ),
+    key(
+        "trusted_proxies",
+        Kind::Strings,
+        "Networks whose Forwarded, X-Forwarded-* and PROXY headers are believed: \"10.0.0.0/8\", \"::1\". Default: none.",
+    ),
+    key(
+        "reuse_port",
+        Kind::Bool,
+        "Whether a second process may listen on the same addresses, to take over from this one (SO_REUSEPORT). Default: false.",
+    ),
     key(
         "admin",
         Kind::String,
@@ -66,11 +87,37 @@ const SERVER: &[Key] = &[
 
 const LIMITS: &[Key] = &[
     key("header_bytes", Kind::Integer, "Bytes of a request's head. Default: 65536. Beyond: 431."),
+    key(
+        "header_fields",
+        Kind::Integer,
+        "Field lines of a request's head, Cookie fields of HTTP/2 not counted. Default: 100. Beyond: 431.",
+    ),
     key("cookies", Kind::Integer, "Cookie pairs of a request. Default: 300. Beyond: 431."),
     key(
         "cookie_bytes",
         Kind::Integer,
         "Bytes of a request's Cookie fields together. Default: 32768. Beyond: 431.",
+    ),
+    key(
+        "body_bytes",
+        Kind::Integer,
+        "Bytes of a request's body. Default: 2147483648. Beyond: 413.",
+    ),
+    key(
+        "connections",
+        Kind::Integer,
+        "Open connections from clients in all. Default: 65536. Beyond, new ones are closed.",
+    ),
+    key(
+        "client_connections",
+        Kind::Integer,
+        "Open connections from one client address, trusted proxies excepted. Default: 16384. Beyond, new ones are closed.",
+    ),
+    key("streams", Kind::Integer, "Open streams of one HTTP/2 connection. Default: 128."),
+    key(
+        "resets",
+        Kind::Integer,
+        "Requests of one HTTP/2 connection that are reset before their answer, more than are answered. Default: 200. Beyond, the connection is closed.",
     ),
 ];
 
@@ -79,6 +126,21 @@ const TIMEOUTS: &[Key] = &[
         "request_head",
         Kind::Duration,
         "For a request's head to arrive, idle time between two requests included. Default: \"60 s\".",
+    ),
+    key(
+        "request_body",
+        Kind::Duration,
+        "For a request's body to arrive; each KiB that has come gives a second more. Default: \"60 s\". Beyond: 408.",
+    ),
+    key(
+        "handshake",
+        Kind::Duration,
+        "For a TLS handshake and a PROXY header to arrive. Default: \"10 s\". Beyond, the connection is closed.",
+    ),
+    key(
+        "idle",
+        Kind::Duration,
+        "For an HTTP/2 connection without open streams. Default: \"3 min\". Beyond, the connection is closed.",
     ),
     key(
         "response",
@@ -111,8 +173,23 @@ pub(super) const SITE: &[Key] = &[
     key("aliases", Kind::Strings, "Further domains of the same portal. Default: none."),
     required(
         "upstream",
-        Kind::OneOrMore,
-        "Where the portal is: \"http://host:port\" or \"https://host\"; of a list, each in turn.",
+        Kind::Items(UPSTREAM),
+        "Where the portal is: \"http://host:port\" or \"https://host\", a table with url and weight, or a list of these.",
+    ),
+    key(
+        "upstream_http",
+        Kind::Word(&["auto", "1.1", "2"]),
+        "The HTTP version spoken to the upstream: over TLS \"auto\" lets it choose, in clear text it is 1.1; \"2\" needs no negotiation. Default: \"auto\".",
+    ),
+    key(
+        "balance",
+        Kind::Word(&["least-loaded", "round-robin", "first"]),
+        "How one of several addresses is chosen: the less loaded of two random ones, each in turn, or the first that works. Default: \"least-loaded\".",
+    ),
+    key(
+        "retries",
+        Kind::Number,
+        "How often a request that may be sent again is, after a failure. Default: 2.",
     ),
     key(
         "upstream_host",
@@ -149,6 +226,14 @@ pub(super) const SITE: &[Key] = &[
         Kind::Map,
         "Prefixes of the upstream's cookie paths and what takes their place.",
     ),
+    key(
+        "cache",
+        Kind::Word(&["private", "no-store", "keep"]),
+        "What Cache-Control says of a response that carries a cookie and that a shared cache could store. Default: \"private\".",
+    ),
+    key("tls", Kind::Table(TLS), "Certificates, the redirect from HTTP, and HSTS."),
+    key("pool", Kind::Table(POOL), "Connections to the upstream that are kept."),
+    key("health", Kind::Table(HEALTH), "When an address of the upstream counts as down."),
     key("timeouts", Kind::Table(SITE_TIMEOUTS), "How long the firewall waits for the upstream."),
     key("consent", Kind::Table(CONSENT), "How the visitor's choice is read."),
     key("cookie", Kind::Tables(COOKIE), "The charter: one entry for each declared cookie."),
@@ -170,6 +255,72 @@ const SITE_TIMEOUTS: &[Key] = &[
         Kind::Duration,
         "Between two pieces of a body, in either direction. Default: \"60 s\". Beyond, the exchange is cut.",
     ),
+    key(
+        "upgrade",
+        Kind::Duration,
+        "For nothing to pass on a WebSocket, in either direction. Default: \"1 hour\". Beyond, it is cut.",
+    ),
+];
+
+/// One address of an upstream, at length.
+const UPSTREAM: &[Key] = &[
+    required("url", Kind::String, "\"http://host:port\" or \"https://host\"."),
+    key("weight", Kind::Integer, "Its share, beside the others' weights. Default: 1."),
+];
+
+const TLS: &[Key] = &[
+    key(
+        "certificate",
+        Kind::Tables(CERTIFICATE),
+        "Certificates, for example one with an ECDSA key and one with an RSA key.",
+    ),
+    key(
+        "redirect",
+        Kind::Bool,
+        "Whether a request in clear text is redirected to https. Default: false.",
+    ),
+    key("redirect_port", Kind::Integer, "The port that it is redirected to. Default: 443."),
+    key(
+        "hsts",
+        Kind::Duration,
+        "For how long user agents are told to use https only (Strict-Transport-Security). Default: they are not told.",
+    ),
+    key("hsts_subdomains", Kind::Bool, "Whether that holds for subdomains too. Default: false."),
+    key("hsts_preload", Kind::Bool, "Whether the site asks to be on preload lists. Default: false."),
+];
+
+const CERTIFICATE: &[Key] = &[
+    required("chain", Kind::String, "PEM file with the certificate and its intermediates, relative to this file."),
+    required("key", Kind::String, "PEM file with its private key, relative to this file."),
+];
+
+const POOL: &[Key] = &[
+    key(
+        "idle_connections",
+        Kind::Integer,
+        "Idle connections that each worker keeps for one address. Default: 256.",
+    ),
+    key("idle", Kind::Duration, "How long a connection may be idle. Default: \"60 s\"."),
+    key("max_age", Kind::Duration, "How old a connection may become. Default: \"1 hour\"."),
+    key("resolve", Kind::Duration, "How often names are resolved again. Default: \"10 s\"."),
+];
+
+const HEALTH: &[Key] = &[
+    key(
+        "path",
+        Kind::String,
+        "What is asked of every address, with GET, to see whether it is up. Default: nothing.",
+    ),
+    key("interval", Kind::Duration, "How often it is asked. Default: \"5 s\"."),
+    key("timeout", Kind::Duration, "For the head of its answer. Default: \"2 s\"."),
+    key("healthy_after", Kind::Integer, "Good answers in a row for it to be up. Default: 2."),
+    key("unhealthy_after", Kind::Integer, "Failures in a row for it to be down. Default: 3."),
+    key(
+        "eject_after",
+        Kind::Integer,
+        "Failed exchanges in a row, without active checks, for it to be left alone. Default: 5.",
+    ),
+    key("eject_for", Kind::Duration, "For how long. Default: \"10 s\"."),
 ];
 
 const CONSENT: &[Key] = &[

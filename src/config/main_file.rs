@@ -1,19 +1,20 @@
 //! The main file: listeners, limits, and where the sites are.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
 use super::mistake::Mistakes;
 use super::reader::{At, Document, Table};
-use super::{Limits, Log, Server};
+use super::{ClientTimeouts, Limits, Listener, Listeners, Log, Networks, Server, networks};
 use crate::enforce::RequestLimits;
-
-const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// More header bytes than this belong into a body.
 const MAX_HEADER_BYTES: usize = 1024 * 1024;
+
+/// More connections than this have no port to come from.
+const MAX_CONNECTIONS: usize = 10_000_000;
 
 /// What the main file says.
 pub(super) struct Read {
@@ -37,59 +38,105 @@ pub(super) fn read(file: &Path, text: &str) -> Read {
 }
 
 fn read_server(document: &Document<'_>, root: &Table<'_, '_>, server: &Table<'_, '_>) -> Server {
-    for at in server.strings("https") {
-        document.error(
-            &at,
-            "TLS towards clients is not built yet",
-            "leave the list empty and terminate TLS in front of the firewall",
-        );
-    }
-    let http = read_http(document, server);
-    let admin = read_admin(document, server, &http);
-    let timeouts = root.table("timeouts");
-    let timeouts = timeouts.as_ref();
-    let seconds = |at: Option<At<u32>>, default| {
-        Duration::from_secs(at.map_or(default, |at| at.value.into()))
-    };
+    let workers = server.integer("workers", 1024).map(|at| at.value);
     Server {
-        http: http.into_iter().map(|at| at.value).collect(),
-        admin,
-        workers: server.integer("workers", 1024).map(|at| at.value),
+        listeners: read_listeners(document, server),
+        trusted_proxies: read_networks(document, server),
+        reuse_port: server.bool("reuse_port").is_some_and(|at| at.value),
+        workers,
         limits: read_limits(root.table("limits").as_ref()),
-        request_head_timeout: seconds(timeouts.and_then(|table| table.time("request_head")), 60),
-        response_timeout: seconds(timeouts.and_then(|table| table.time("response")), 60),
-        shutdown_timeout: seconds(timeouts.and_then(|table| table.duration("shutdown")), 30),
+        timeouts: read_timeouts(root.table("timeouts").as_ref()),
         log: read_log(root.table("log").as_ref()),
     }
 }
 
-fn read_http(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<At<SocketAddr>> {
-    if let Some(at) = server.empty_list("http") {
-        document.error(&at, "no address to listen on", "write for example [\"0.0.0.0:8080\"]");
+fn read_listeners(document: &Document<'_>, server: &Table<'_, '_>) -> Listeners {
+    let mut taken = Vec::new();
+    let http = read_addresses(document, server, "http", &mut taken);
+    let https = read_addresses(document, server, "https", &mut taken);
+    if server.strings("http").is_empty() && server.strings("https").is_empty() {
+        document.error(
+            &server.at(),
+            "no address to listen on",
+            "write for example http = [\"0.0.0.0:8080\"]",
+        );
     }
-    let mut addresses: Vec<At<SocketAddr>> = Vec::new();
-    for at in server.strings("http") {
+    let proxied = read_proxied(document, server, &taken);
+    let listener = |address| Listener { address, proxy_protocol: proxied.contains(&address) };
+    let admin = read_admin(document, server, &taken);
+    Listeners {
+        http: http.into_iter().map(listener).collect(),
+        https: https.into_iter().map(listener).collect(),
+        admin,
+    }
+}
+
+fn read_addresses(
+    document: &Document<'_>,
+    server: &Table<'_, '_>,
+    key: &str,
+    taken: &mut Vec<At<SocketAddr>>,
+) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for at in server.strings(key) {
         let Some(value) = address(document, &at) else { continue };
-        if addresses.iter().any(|other| collide(other.value, value)) {
+        if taken.iter().any(|other| collide(other.value, value)) {
             document.error(
                 &at,
                 "this address is taken by another one above",
                 "keep one of the two",
             );
         }
-        addresses.push(At { value, key: at.key, span: at.span });
+        addresses.push(value);
+        taken.push(At { value, key: at.key, span: at.span });
     }
     addresses
+}
+
+/// The listeners that expect the PROXY protocol, each of which must be one.
+fn read_proxied(
+    document: &Document<'_>,
+    server: &Table<'_, '_>,
+    listeners: &[At<SocketAddr>],
+) -> Vec<SocketAddr> {
+    let mut proxied = Vec::new();
+    for at in server.strings("proxy_protocol") {
+        let Some(value) = address(document, &at) else { continue };
+        if listeners.iter().any(|listener| listener.value == value) {
+            proxied.push(value);
+        } else {
+            let remedy = "write an address of http or https just as it stands there";
+            document.error(&at, "no listener has this address", remedy);
+        }
+        if server.strings("trusted_proxies").is_empty() {
+            let remedy = "add trusted_proxies with the network of the proxy";
+            document.error(&at, "no proxy is trusted, so nobody could connect", remedy);
+        }
+    }
+    proxied
+}
+
+fn read_networks(document: &Document<'_>, server: &Table<'_, '_>) -> Networks {
+    let written = server.strings("trusted_proxies").into_iter();
+    let parsed = written.filter_map(|at| {
+        let network = networks::parse(at.value);
+        if network.is_none() {
+            let remedy = "write for example \"10.0.0.0/8\", \"192.0.2.7\" or \"fd00::/8\"";
+            document.error(&at, format!("{:?} is not a network", at.value), remedy);
+        }
+        network
+    });
+    parsed.collect()
 }
 
 fn read_admin(
     document: &Document<'_>,
     server: &Table<'_, '_>,
-    http: &[At<SocketAddr>],
+    listeners: &[At<SocketAddr>],
 ) -> SocketAddr {
     let written = server.string("admin");
-    let admin = written.as_ref().and_then(|at| address(document, at)).unwrap_or(DEFAULT_ADMIN);
-    if let Some(public) = http.iter().find(|public| collide(public.value, admin)) {
+    let admin = written.as_ref().and_then(|at| address(document, at)).unwrap_or(Listeners::default().admin);
+    if let Some(public) = listeners.iter().find(|public| collide(public.value, admin)) {
         let place = written.map_or_else(|| public.clone().place(), At::place);
         document.error(
             &place,
@@ -113,20 +160,47 @@ fn read_limits(table: Option<&Table<'_, '_>>) -> Limits {
     let limit = |name, max, default| {
         table.and_then(|table| table.integer(name, max)).map_or(default, |at| at.value)
     };
-    let cookies = RequestLimits::default();
+    let small = |name, max, default: u32| {
+        u32::try_from(limit(name, max, default as usize)).unwrap_or(default)
+    };
+    let Limits { header_bytes, header_fields, cookies, body_bytes, .. } = Limits::default();
+    let Limits { connections, client_connections, streams, resets, .. } = Limits::default();
     Limits {
-        header_bytes: limit("header_bytes", MAX_HEADER_BYTES, 64 * 1024),
+        header_bytes: limit("header_bytes", MAX_HEADER_BYTES, header_bytes),
+        header_fields: limit("header_fields", 10_000, header_fields),
         cookies: RequestLimits {
             pairs: limit("cookies", 10_000, cookies.pairs),
             bytes: limit("cookie_bytes", MAX_HEADER_BYTES, cookies.bytes),
         },
+        body_bytes: limit("body_bytes", isize::MAX.unsigned_abs(), body_bytes),
+        connections: limit("connections", MAX_CONNECTIONS, connections),
+        client_connections: limit("client_connections", MAX_CONNECTIONS, client_connections),
+        streams: small("streams", 10_000, streams),
+        resets: small("resets", 1_000_000, resets),
+    }
+}
+
+fn read_timeouts(table: Option<&Table<'_, '_>>) -> ClientTimeouts {
+    let time = |name, default: Duration| {
+        let seconds = table.and_then(|table| table.time(name));
+        seconds.map_or(default, |at| Duration::from_secs(at.value.into()))
+    };
+    let shutdown = table.and_then(|table| table.duration("shutdown"));
+    let default = ClientTimeouts::default();
+    ClientTimeouts {
+        handshake: time("handshake", default.handshake),
+        request_head: time("request_head", default.request_head),
+        request_body: time("request_body", default.request_body),
+        idle: time("idle", default.idle),
+        response: time("response", default.response),
+        shutdown: shutdown.map_or(default.shutdown, |at| Duration::from_secs(at.value.into())),
     }
 }
 
 fn read_log(table: Option<&Table<'_, '_>>) -> Log {
     let word = |name| table.and_then(|table| table.word(name)).map(|at| at.value);
     Log {
-        level: word("level").unwrap_or("info").into(),
+        level: word("level").map_or_else(|| Log::default().level, Into::into),
         json: word("format").is_some_and(|format| format == "json"),
     }
 }

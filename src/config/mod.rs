@@ -9,21 +9,25 @@ mod main_file;
 mod mistake;
 mod reader;
 pub mod schema;
+mod networks;
 mod site;
+mod tls;
+mod upstream;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-use rustls::RootCertStore;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use mistake::{Mistake, Mistakes, Severity};
+pub use networks::Networks;
+pub use tls::{Certificate, Tls};
+pub use upstream::{Address, Balance, Health, HttpVersion, Pool, Upstream};
 
 use crate::charter::Charter;
 use crate::consent::Rules;
-use crate::enforce::{Mode, RequestLimits};
+use crate::enforce::{CacheRule, Mode, RequestLimits};
 
 /// A checked configuration.
 #[derive(Debug)]
@@ -35,33 +39,118 @@ pub struct Config {
 }
 
 /// What all sites share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
-    /// Clear-text listeners.
-    pub http: Vec<SocketAddr>,
-    /// The admin listener.
-    pub admin: SocketAddr,
+    /// Where the firewall listens.
+    pub listeners: Listeners,
+    /// Networks that are believed in what they say of the client.
+    pub trusted_proxies: Networks,
+    /// Whether a second process may listen on the same addresses.
+    pub reuse_port: bool,
     /// Threads that serve connections; `None` for one a core.
     pub workers: Option<usize>,
-    /// What one request may cost.
+    /// What one request, and one client, may cost.
     pub limits: Limits,
-    /// For a request's head to arrive.
-    pub request_head_timeout: Duration,
-    /// For a client to go on reading a response.
-    pub response_timeout: Duration,
-    /// For requests in flight to finish at shutdown.
-    pub shutdown_timeout: Duration,
+    /// How long the firewall waits for clients.
+    pub timeouts: ClientTimeouts,
     /// What is logged.
     pub log: Log,
 }
 
-/// What one request may cost.
+/// Where the firewall listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listeners {
+    /// Clear-text listeners.
+    pub http: Vec<Listener>,
+    /// TLS listeners.
+    pub https: Vec<Listener>,
+    /// The admin listener.
+    pub admin: SocketAddr,
+}
+
+impl Default for Listeners {
+    /// No public listener, and the usual admin listener.
+    fn default() -> Self {
+        let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, 9090));
+        Self { http: Vec::new(), https: Vec::new(), admin }
+    }
+}
+
+/// One public listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
+}
+
+/// How long the firewall waits for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// For a TLS handshake and a PROXY header.
+    pub handshake: Duration,
+    /// For a request's head to arrive.
+    pub request_head: Duration,
+    /// For a request's body to arrive, besides what its size earns it.
+    pub request_body: Duration,
+    /// For an HTTP/2 connection without streams.
+    pub idle: Duration,
+    /// For a client to go on reading a response.
+    pub response: Duration,
+    /// For requests in flight to finish at shutdown.
+    pub shutdown: Duration,
+}
+
+/// What one request, and one client, may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of its head.
+    /// Bytes of a request's head.
     pub header_bytes: usize,
-    /// Its cookies.
+    /// Field lines of a request's head.
+    pub header_fields: usize,
+    /// A request's cookies.
     pub cookies: RequestLimits,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address.
+    pub client_connections: usize,
+    /// Streams of one HTTP/2 connection.
+    pub streams: u32,
+    /// Unanswered requests that one HTTP/2 connection may reset, more than it let be answered.
+    pub resets: u32,
+}
+
+impl Default for ClientTimeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            request_head: Duration::from_secs(60),
+            request_body: Duration::from_secs(60),
+            idle: Duration::from_secs(180),
+            response: Duration::from_secs(60),
+            shutdown: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Limits {
+    /// Heads as large as browsers and API clients send, uploads of whole datasets, and as many
+    /// clients as a machine has memory for; one address, be it a town hall's, gets a quarter.
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 * 1024,
+            header_fields: 100,
+            cookies: RequestLimits::default(),
+            body_bytes: 2 << 30,
+            connections: 65_536,
+            client_connections: 16_384,
+            streams: 128,
+            resets: 200,
+        }
+    }
 }
 
 /// What is logged, and how.
@@ -73,6 +162,12 @@ pub struct Log {
     pub json: bool,
 }
 
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), json: false }
+    }
+}
+
 /// One portal: its names, its upstream, and its charter.
 #[derive(Debug)]
 pub struct Site {
@@ -80,14 +175,12 @@ pub struct Site {
     pub domain: Box<str>,
     /// Further domains, in lower case.
     pub aliases: Vec<Box<str>>,
-    /// Where the portal is; at least one.
-    pub upstreams: Vec<Upstream>,
-    /// The `Host` sent upstream, if not the client's.
-    pub upstream_host: Option<http::HeaderValue>,
-    /// The authorities that sign the upstream's certificate, if not the public ones.
-    pub upstream_roots: Option<Arc<RootCertStore>>,
-    /// Connections to the upstream at most.
-    pub upstream_connections: usize,
+    /// Its certificates, and what it tells clients about TLS.
+    pub tls: Tls,
+    /// Where the portal is, and how it is spoken to.
+    pub upstream: Upstream,
+    /// What becomes of cookies in shared caches.
+    pub cache: CacheRule,
     /// Whether decisions are carried out.
     pub mode: Mode,
     /// The language of the pages visitors see: `fr` or `en`.
@@ -109,17 +202,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
-}
-
-/// One address of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// Whether it speaks TLS.
-    pub tls: bool,
-    /// A host name or an IP address, without brackets.
-    pub host: Box<str>,
-    /// Its port.
-    pub port: u16,
+    /// For nothing to pass on an upgraded connection.
+    pub upgrade: Duration,
 }
 
 /// A configuration that can be used, and the warnings about it.
@@ -137,6 +221,11 @@ pub struct Loaded {
 ///
 /// Every mistake in all of the files, warnings included.
 pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
+    load_at(path, unix_now())
+}
+
+/// As [`load`], with `now` (seconds since 1970) to hold certificates against.
+fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
     let mut mistakes = Mistakes::default();
     let Some(text) = read(path, &mut mistakes) else { return Err(mistakes) };
     let main = main_file::read(path, &text);
@@ -144,7 +233,7 @@ pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
     let mut sites: Vec<(PathBuf, site::Read)> = Vec::new();
     for file in &main.sites {
         if let Some(text) = read(file, &mut mistakes) {
-            sites.push((file.clone(), site::read(file, &text)));
+            sites.push((file.clone(), site::read(file, &text, now)));
         }
     }
     report_shared_domains(&mut sites);
@@ -167,11 +256,17 @@ pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
 ///
 /// Every mistake in it, warnings included.
 pub fn site_from_str(file: &Path, text: &str) -> Result<Site, Mistakes> {
-    let read = site::read(file, text);
+    let read = site::read(file, text, unix_now());
     match read.site {
         Some(site) if !read.mistakes.any_error() => Ok(site),
         _ => Err(read.mistakes),
     }
+}
+
+/// Seconds since 1970; a clock set before that counts as 1970.
+fn unix_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn read(path: &Path, mistakes: &mut Mistakes) -> Option<String> {

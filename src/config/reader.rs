@@ -129,6 +129,12 @@ impl<'t> Document<'t> {
     }
 }
 
+/// Something short that may be written at length.
+pub(super) enum Item<'d, 't> {
+    String(At<&'d str>),
+    Table(Table<'d, 't>),
+}
+
 /// One table of a document, read key by key.
 pub(super) struct Table<'d, 't> {
     document: &'d Document<'t>,
@@ -204,15 +210,20 @@ impl<'d, 't> Table<'d, 't> {
 
     /// A whole number from 1 up to `max`.
     pub(super) fn integer(&self, name: &str, max: usize) -> Option<At<usize>> {
+        self.number(name, 1, max)
+    }
+
+    /// A whole number from `min` up to `max`.
+    pub(super) fn number(&self, name: &str, min: usize, max: usize) -> Option<At<usize>> {
         let at = self.find(name)?;
         let DeValue::Integer(integer) = at.value else {
             return self.wrong_type(&at, "a whole number", at.value);
         };
         let value = usize::from_str_radix(integer.as_str(), integer.radix()).ok();
-        match value.filter(|value| (1..=max).contains(value)) {
+        match value.filter(|value| (min..=max).contains(value)) {
             Some(value) => Some(At { value, key: at.key, span: at.span }),
             None => {
-                let remedy = format!("write a whole number from 1 to {max}");
+                let remedy = format!("write a whole number from {min} to {max}");
                 self.document.error(&at, "out of range", &remedy);
                 None
             }
@@ -257,15 +268,30 @@ impl<'d, 't> Table<'d, 't> {
         at.value.as_array().is_some_and(|array| array.is_empty()).then(|| at.place())
     }
 
-    /// A string, or a list of them.
-    pub(super) fn one_or_more(&self, name: &str) -> Vec<At<&'d str>> {
-        match self.find(name) {
-            None => Vec::new(),
-            Some(At { value: DeValue::String(text), key, span }) => {
-                vec![At { value: &**text, key, span }]
+    /// What is written as a string, a table, or a list of either; empty where the key is absent.
+    pub(super) fn items(&self, name: &str) -> Vec<Item<'d, 't>> {
+        let Some(at) = self.find(name) else { return Vec::new() };
+        let Kind::Items(keys) = self.key(name).kind else { return Vec::new() };
+        let item = |value: &'d DeValue<'t>, key: String, span: Range<usize>| match value {
+            DeValue::String(text) => Some(Item::String(At { value: &**text, key, span })),
+            DeValue::Table(table) => {
+                Some(Item::Table(Table::new(self.document, table, keys, key, span)))
             }
-            Some(at) => self.strings_of(&at),
-        }
+            other => {
+                let at = At { value: other, key, span };
+                self.wrong_type(&at, "a string in double quotes, or a table in braces", other)
+            }
+        };
+        let DeValue::Array(array) = at.value else {
+            return item(at.value, at.key, at.span).into_iter().collect();
+        };
+        let written = array.iter().filter(|item| !self.document.is_guess(item));
+        written
+            .enumerate()
+            .filter_map(|(i, value)| {
+                item(value.get_ref(), format!("{}[{}]", at.key, i + 1), value.span())
+            })
+            .collect()
     }
 
     /// A table from strings to strings, in the order of the file.

@@ -47,7 +47,11 @@ fn schema_of(kind: Kind) -> Value {
         Kind::Integer => json!({ "type": "integer", "minimum": 1 }),
         Kind::Duration => json!({ "type": "string", "examples": ["14 days", "13 months"] }),
         Kind::Strings => strings,
-        Kind::OneOrMore => json!({ "oneOf": [{ "type": "string" }, strings] }),
+        Kind::Number => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Items(keys) => {
+            let item = json!({ "oneOf": [{ "type": "string" }, object(keys)] });
+            json!({ "oneOf": [item, { "type": "array", "items": item }] })
+        }
         Kind::Map => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::Lists => json!({ "type": "object", "additionalProperties": strings }),
         Kind::Table(keys) => object(keys),

@@ -29,7 +29,7 @@ fn site_file() -> PathBuf {
 }
 
 fn site_mistakes(text: &str) -> Vec<Mistake> {
-    site::read(&site_file(), text).mistakes.0
+    site::read(&site_file(), text, NOW).mistakes.0
 }
 
 /// The main file in the directory of the published one, whose site files it can name.

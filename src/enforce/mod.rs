@@ -3,10 +3,12 @@
 //! The only place where a cookie header is edited. It does no I/O and counts nothing; what was
 //! decided leaves in a [`Report`], which telemetry reads.
 
+mod cache;
 mod report;
 mod request;
 mod response;
 
+pub use cache::{CacheRule, keep_private};
 pub use report::{Direction, Entry, Report};
 pub use request::{OverLimit, RequestLimits, request};
 pub use response::{response, set_aside, trailers};

@@ -110,7 +110,7 @@ impl Worker {
         context.consent = self.enforce_request(site, &context, request.headers_mut())?;
         client.announce(request.headers_mut());
         forward::add_via(request.headers_mut());
-        if let Some(host) = &site.config.upstream_host {
+        if let Some(host) = &site.config.upstream.host {
             request.headers_mut().insert(HOST, host.clone());
         }
         let sent = Instant::now();

@@ -25,7 +25,7 @@ use super::body::RequestBody;
 use super::error::UpstreamError;
 use super::gateway::Site;
 use super::raw_head::{Aside, Scanned};
-use crate::config::Upstream;
+use crate::config::Address;
 use crate::telemetry::UpstreamState;
 
 /// How long a connection may wait in the pool. Origins close theirs after 5 to 75 seconds; one that
@@ -204,7 +204,7 @@ struct Slot(Arc<AtomicUsize>);
 impl Slot {
     fn take(site: &Site) -> Result<Self, UpstreamError> {
         let slot = Self(Arc::clone(&site.open_connections));
-        if slot.0.fetch_add(1, Ordering::Relaxed) < site.config.upstream_connections {
+        if slot.0.fetch_add(1, Ordering::Relaxed) < site.config.upstream.connections {
             Ok(slot)
         } else {
             Err(UpstreamError::Overloaded)
@@ -220,7 +220,7 @@ impl Drop for Slot {
 
 /// Tries each address once, beginning with the one whose turn it is.
 async fn connect(site: &Site, slot: Slot) -> Result<Connection, UpstreamError> {
-    let upstreams = &site.config.upstreams;
+    let upstreams = &site.config.upstream.addresses;
     let first = site.next_upstream.fetch_add(1, Ordering::Relaxed);
     let mut failure = None;
     for turn in 0..upstreams.len() {
@@ -235,7 +235,7 @@ async fn connect(site: &Site, slot: Slot) -> Result<Connection, UpstreamError> {
     Err(UpstreamError::Connect(failure.unwrap_or_else(none)))
 }
 
-async fn dial(upstream: &Upstream) -> io::Result<TcpStream> {
+async fn dial(upstream: &Address) -> io::Result<TcpStream> {
     // Only a name needs the resolver, which blocks a thread.
     let stream = match upstream.host.parse::<IpAddr>() {
         Ok(address) => TcpStream::connect(SocketAddr::new(address, upstream.port)).await?,
@@ -247,13 +247,13 @@ async fn dial(upstream: &Upstream) -> io::Result<TcpStream> {
 
 async fn secure(
     site: &Site,
-    upstream: &Upstream,
+    upstream: &Address,
     stream: TcpStream,
     slot: Slot,
 ) -> Result<Connection, UpstreamError> {
     let name = ServerName::try_from(upstream.host.to_string())
         .map_err(|error| UpstreamError::Tls(io::Error::other(error)))?;
-    let tls = site.tls.get_or_init(|| tls(site.config.upstream_roots.as_deref()));
+    let tls = site.tls.get_or_init(|| tls(site.config.upstream.roots.as_ref().map(|roots| &*roots.0)));
     let stream = tls.connect(name, stream).await.map_err(UpstreamError::Tls)?;
     handshake(stream, slot).await
 }

@@ -25,8 +25,8 @@ impl Bound {
     ///
     /// Where an address cannot be bound; the error names it.
     pub fn new(server: &Server) -> io::Result<Self> {
-        let http = server.http.iter().map(|address| bind(*address)).collect::<io::Result<_>>()?;
-        let bound = Self { http, admin: bind(server.admin)? };
+        let http = server.listeners.http.iter().map(|listener| bind(listener.address)).collect::<io::Result<_>>()?;
+        let bound = Self { http, admin: bind(server.listeners.admin)? };
         for address in bound.http()? {
             log_listening("http", address);
         }

@@ -64,7 +64,7 @@ pub async fn serve(
     ready.store(false, Ordering::Release);
     tracing::info!("stopping: no new connections, finishing what is in flight");
     acceptors.shutdown().await;
-    drain(workers, config.server.shutdown_timeout).await;
+    drain(workers, config.server.timeouts.shutdown).await;
     admin.abort();
     tracing::info!("stopped");
     Ok(())

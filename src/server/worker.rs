@@ -83,7 +83,7 @@ pub(super) fn spawn(index: usize, server: Server, gateway: Arc<Gateway>) -> io::
     let serving = Serving {
         worker: Arc::new(Worker::new(Arc::clone(&gateway))),
         builder: builder(&server),
-        response_timeout: server.response_timeout,
+        response_timeout: server.timeouts.response,
         gateway,
         load: Arc::clone(&load),
         stopping,
@@ -98,7 +98,7 @@ fn builder(server: &Server) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(server.request_head_timeout)
+        .header_read_timeout(server.timeouts.request_head)
         .max_header_size(server.limits.header_bytes)
         .max_buf_size(server.limits.header_bytes.max(READ_BUFFER));
     builder

@@ -6,10 +6,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Failure, print, run::stop_signal};
-use crate::config::{Config, Limits, Log, Server, site_from_str};
-use crate::enforce::RequestLimits;
+use crate::config::{ClientTimeouts, Config, Listener, Listeners, Server, site_from_str};
 use crate::policy::Verdict;
 use crate::server::{self, Bound};
 use crate::telemetry::{Decided, DecisionLog, Telemetry};
@@ -52,14 +52,14 @@ fn config(arguments: &Arguments, portal: SocketAddr) -> Result<Config, Failure> 
     let text = SITE.replace("UPSTREAM", &format!("http://{portal}"));
     let site = site_from_str(Path::new("demo.toml"), &text).map_err(Failure::usage)?;
     let server = Server {
-        http: vec![free(arguments.port)],
-        admin: free(arguments.admin_port),
+        listeners: Listeners {
+            http: vec![Listener { address: free(arguments.port), proxy_protocol: false }],
+            https: Vec::new(),
+            admin: free(arguments.admin_port),
+        },
         workers: Some(1),
-        limits: Limits { header_bytes: 64 * 1024, cookies: RequestLimits::default() },
-        request_head_timeout: std::time::Duration::from_secs(60),
-        response_timeout: std::time::Duration::from_secs(60),
-        shutdown_timeout: std::time::Duration::from_secs(2),
-        log: Log { level: "info".into(), json: false },
+        timeouts: ClientTimeouts { shutdown: Duration::from_secs(2), ..ClientTimeouts::default() },
+        ..Server::default()
     };
     Ok(Config { server, sites: vec![Arc::new(site)] })
 }

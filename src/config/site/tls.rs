@@ -1,0 +1,206 @@
+//! The `[tls]` table: certificates that fit the site, the redirect, HSTS.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::HeaderValue;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::config::reader::{At, Document, Table};
+use crate::config::{Certificate, Tls};
+
+/// How long before its end a certificate that is still there is worth a warning.
+const RENEWAL: i64 = 7 * 86_400;
+
+/// The table, and what is wrong with its certificates for a site that has these `hosts`.
+pub(super) fn read(
+    document: &Document<'_>,
+    table: Option<&Table<'_, '_>>,
+    hosts: &[&str],
+    now: i64,
+) -> Tls {
+    let Some(table) = table else { return Tls::default() };
+    let certificates: Vec<_> = table
+        .tables("certificate")
+        .iter()
+        .filter_map(|entry| certificate(document, entry, hosts, now))
+        .collect();
+    if !certificates.is_empty() {
+        report_uncovered(document, table, &certificates, hosts);
+    }
+    Tls { certificates, redirect: redirect(document, table), hsts: hsts(document, table) }
+}
+
+fn redirect(document: &Document<'_>, table: &Table<'_, '_>) -> Option<u16> {
+    let redirects = table.bool("redirect").is_some_and(|at| at.value);
+    let port = table.integer("redirect_port", usize::from(u16::MAX));
+    if let Some(port) = &port
+        && !redirects
+    {
+        document.warning(port, "nothing is redirected", "add redirect = true, or remove this key");
+    }
+    let port = port.map_or(443, |at| u16::try_from(at.value).unwrap_or(443));
+    redirects.then_some(port)
+}
+
+fn hsts(document: &Document<'_>, table: &Table<'_, '_>) -> Option<HeaderValue> {
+    let max_age = table.duration("hsts");
+    let mut value = max_age.as_ref().map(|at| format!("max-age={}", at.value));
+    for (key, directive) in [("hsts_subdomains", "; includeSubDomains"), ("hsts_preload", "; preload")]
+    {
+        let Some(at) = table.bool(key) else { continue };
+        match &mut value {
+            Some(value) if at.value => value.push_str(directive),
+            None if at.value => {
+                let remedy = "add for example hsts = \"1 year\", or remove this key";
+                document.warning(&at, "without hsts, this says nothing", remedy);
+            }
+            _ => {}
+        }
+    }
+    HeaderValue::from_maybe_shared(value?).ok()
+}
+
+fn certificate(
+    document: &Document<'_>,
+    table: &Table<'_, '_>,
+    hosts: &[&str],
+    now: i64,
+) -> Option<Certificate> {
+    let (chain_at, key_at) = (table.string("chain"), table.string("key"));
+    let chain = chain_at.as_ref().and_then(|at| chain(document, at));
+    let key = key_at.as_ref().and_then(|at| private_key(document, at));
+    let (chain_at, key_at, chain, key) = (chain_at?, key_at?, chain?, key?);
+    let leaf = chain.first().cloned()?;
+    let certified = match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
+        Ok(certified) => certified,
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            let remedy = "name the key that the certificate was issued for";
+            document.error(&key_at, "this key does not belong to the certificate", remedy);
+            return None;
+        }
+        Err(error) => {
+            let remedy = "name a key in PKCS#8, SEC1 or PKCS#1 form: ECDSA, Ed25519 or RSA";
+            document.error(&key_at, format!("the key cannot be used: {error}"), remedy);
+            return None;
+        }
+    };
+    let Some((names, from, to)) = facts(&leaf) else {
+        document.error(&chain_at, "the certificate cannot be read", "have it issued again");
+        return None;
+    };
+    report_validity(document, &chain_at, from, to, now);
+    let certificate = Certificate { key: Arc::new(certified), names, not_after: to };
+    if !hosts.is_empty() && !hosts.iter().any(|host| certificate.covers(host)) {
+        document.error(
+            &chain_at,
+            format!("the certificate is for {}, not for this site", listed(&certificate.names)),
+            "name the certificate of this site's domain",
+        );
+        return None;
+    }
+    Some(certificate)
+}
+
+fn report_validity(document: &Document<'_>, at: &At<&str>, from: i64, to: i64, now: i64) {
+    let remedy = "renew it; the new one is taken up when it stands in this file";
+    if to < now {
+        document.warning(at, format!("the certificate has expired, {} ago", days(now - to)), remedy);
+    } else if from > now {
+        let message = format!("the certificate is not valid yet, for another {}", days(from - now));
+        document.warning(at, message, "check the clock of this machine");
+    } else if to - now < RENEWAL {
+        document.warning(at, format!("the certificate expires in {}", days(to - now)), remedy);
+    }
+}
+
+fn report_uncovered(
+    document: &Document<'_>,
+    table: &Table<'_, '_>,
+    certificates: &[Certificate],
+    hosts: &[&str],
+) {
+    for host in hosts {
+        if !certificates.iter().any(|certificate| certificate.covers(host)) {
+            document.warning(
+                &table.at(),
+                format!("no certificate is for {host:?}, which cannot be reached over https"),
+                "have the name added to the certificate, or add another [[tls.certificate]]",
+            );
+        }
+    }
+}
+
+/// The names and the validity of a certificate. Names stand in its subjectAltName alone (RFC 9525 2).
+fn facts(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, i64, i64)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    let names = certificate.subject_alternative_name().ok()?;
+    let names = names.iter().flat_map(|names| &names.value.general_names);
+    let names = names.filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase().into()),
+        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
+            Ok(v4) => Some(Ipv4Addr::from(v4).to_string().into()),
+            Err(_) => {
+                let v6 = <[u8; 16]>::try_from(*bytes).ok()?;
+                Some(format!("[{}]", Ipv6Addr::from(v6)).into())
+            }
+        },
+        _ => None,
+    });
+    Some((names.collect(), validity.not_before.timestamp(), validity.not_after.timestamp()))
+}
+
+fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'static>>> {
+    let path = path(document, at);
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
+    let message = match chain {
+        Ok(chain) if !chain.is_empty() => return Some(chain),
+        Ok(_) => format!("{} holds no certificate", path.display()),
+        Err(error) => unreadable(&path, &error),
+    };
+    let remedy = "name a PEM file (-----BEGIN CERTIFICATE-----) relative to this file";
+    document.error(at, message, remedy);
+    None
+}
+
+fn private_key(document: &Document<'_>, at: &At<&str>) -> Option<PrivateKeyDer<'static>> {
+    let path = path(document, at);
+    let message = match PrivateKeyDer::from_pem_file(&path) {
+        Ok(key) => return Some(key),
+        Err(pem::Error::NoItemsFound) => {
+            format!("{} holds no private key, or one with a passphrase", path.display())
+        }
+        Err(error) => unreadable(&path, &error),
+    };
+    let remedy = "name a PEM file (-----BEGIN PRIVATE KEY-----) relative to this file";
+    document.error(at, message, remedy);
+    None
+}
+
+fn path(document: &Document<'_>, at: &At<&str>) -> PathBuf {
+    document.file().parent().unwrap_or(Path::new("")).join(at.value)
+}
+
+fn unreadable(path: &Path, error: &pem::Error) -> String {
+    format!("cannot read {}: {error}", path.display())
+}
+
+fn listed(names: &[Box<str>]) -> String {
+    if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
+}
+
+/// `1 day`, `12 days`; less than a day is hours.
+fn days(seconds: i64) -> String {
+    let (count, unit) =
+        if seconds < 86_400 { (seconds / 3600, "hour") } else { (seconds / 86_400, "day") };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}

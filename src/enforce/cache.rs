@@ -1,0 +1,157 @@
+//! Cookies and shared caches: a response that carries a cookie is for one visitor.
+
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What `Cache-Control` says of a response that carries a cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheRule {
+    /// `private`: the visitor's own cache may store it.
+    #[default]
+    Private,
+    /// `no-store`: nobody may.
+    NoStore,
+    /// What the upstream says.
+    Keep,
+}
+
+/// Fields that speak to shared caches alone, and override `Cache-Control` there (RFC 9213 2.2).
+const TARGETED: [HeaderName; 2] = [
+    HeaderName::from_static("cdn-cache-control"),
+    HeaderName::from_static("surrogate-control"),
+];
+
+/// Keeps a response that carries a cookie out of shared caches, which would hand one visitor's
+/// cookie to the next (RFC 9111 7.3).
+///
+/// A response that no shared cache may store is not touched. Any other is taken for one that could
+/// be stored, whatever its method and status: caches differ in what they store by heuristics.
+pub fn keep_private(headers: &mut HeaderMap, rule: CacheRule) {
+    if rule == CacheRule::Keep || !headers.contains_key(SET_COOKIE) {
+        return;
+    }
+    for name in &TARGETED {
+        headers.remove(name);
+    }
+    if !is_private(headers) {
+        let kept = directives(headers).filter(|directive| !is_overruled(directive, rule));
+        let mut value = kept.fold(Vec::new(), |mut value, directive| {
+            value.extend_from_slice(directive);
+            value.extend_from_slice(b", ");
+            value
+        });
+        value.extend_from_slice(match rule {
+            CacheRule::NoStore => b"no-store",
+            CacheRule::Private | CacheRule::Keep => b"private",
+        });
+        // Pieces of valid field values make a valid one.
+        let value = HeaderValue::from_bytes(&value);
+        headers.insert(CACHE_CONTROL, value.unwrap_or(HeaderValue::from_static("no-store")));
+    }
+}
+
+/// Whether no shared cache may store the response as it is (RFC 9111 3). `private` with field names
+/// speaks of these fields only.
+fn is_private(headers: &HeaderMap) -> bool {
+    let private = |directive: &[u8]| {
+        directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
+    };
+    directives(headers).any(private)
+}
+
+/// Whether a directive would let shared caches store the response after all, or says nothing more.
+fn is_overruled(directive: &[u8], rule: CacheRule) -> bool {
+    let name = directive.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii();
+    let shared = ["public", "private", "s-maxage", "proxy-revalidate"];
+    rule == CacheRule::NoStore || shared.iter().any(|s| name.eq_ignore_ascii_case(s.as_bytes()))
+}
+
+/// The directives of every `Cache-Control` line, without empty ones.
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(CACHE_CONTROL).iter().flat_map(|line| Directives(line.as_bytes()))
+}
+
+/// Splits at commas that stand in no quoted-string (RFC 9110 5.6.4).
+struct Directives<'l>(&'l [u8]);
+
+impl<'l> Iterator for Directives<'l> {
+    type Item = &'l [u8];
+
+    fn next(&mut self) -> Option<&'l [u8]> {
+        while !self.0.is_empty() {
+            let end = end_of_directive(self.0);
+            let directive = self.0[..end].trim_ascii();
+            self.0 = self.0.get(end + 1..).unwrap_or_default();
+            if !directive.is_empty() {
+                return Some(directive);
+            }
+        }
+        None
+    }
+}
+
+fn end_of_directive(line: &[u8]) -> usize {
+    let (mut quoted, mut escaped) = (false, false);
+    let end = line.iter().position(|&byte| {
+        let was_escaped = std::mem::take(&mut escaped);
+        match byte {
+            b'"' if !was_escaped => quoted = !quoted,
+            b'\\' if quoted && !was_escaped => escaped = true,
+            b',' => return !quoted,
+            _ => {}
+        }
+        false
+    });
+    end.unwrap_or(line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(lines: &[&'static str], rule: CacheRule) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(SET_COOKIE, HeaderValue::from_static("a=1"));
+        headers.insert("surrogate-control", HeaderValue::from_static("max-age=60"));
+        for line in lines {
+            headers.append(CACHE_CONTROL, HeaderValue::from_static(line));
+        }
+        keep_private(&mut headers, rule);
+        assert_eq!(headers.contains_key("surrogate-control"), rule == CacheRule::Keep);
+        let left = headers.get_all(CACHE_CONTROL).iter();
+        left.map(|line| line.to_str().expect("ASCII").to_owned()).collect()
+    }
+
+    #[test]
+    fn what_shared_caches_could_store_becomes_private() {
+        let cases: &[(&[&str], &[&str])] = &[
+            (&[], &["private"]),
+            (&["public, max-age=600"], &["max-age=600, private"]),
+            (&["max-age=600", "S-MaxAge=60, must-revalidate"], &["max-age=600, must-revalidate, private"]),
+            (&["no-cache"], &["no-cache, private"]),
+            (&["no-cache=\"Set-Cookie, X\", public"], &["no-cache=\"Set-Cookie, X\", private"]),
+            (&["private=\"x\""], &["private"]),
+            (&["Private, max-age=1"], &["Private, max-age=1"]),
+            (&["max-age=1", "no-store"], &["max-age=1", "no-store"]),
+            (&["x=\"no-store"], &["x=\"no-store, private"]),
+            (&["x=\"a\\\", private\""], &["x=\"a\\\", private\", private"]),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(after(lines, CacheRule::Private), *expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn as_the_site_configures() {
+        assert_eq!(after(&["public, max-age=600"], CacheRule::NoStore), ["no-store"]);
+        assert_eq!(after(&["public"], CacheRule::Keep), ["public"]);
+    }
+
+    #[test]
+    fn without_a_cookie_nothing_changes() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+        keep_private(&mut headers, CacheRule::NoStore);
+        assert_eq!(headers[CACHE_CONTROL], "public");
+    }
+}
