@@ -31,7 +31,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     runtime.block_on(async {
         let stop = stop_signal()?;
         let bound = Bound::new(&config.server)?;
-        server::serve(bound, &config, Arc::new(telemetry), stop).await?;
+        let file = Some(arguments.file.config.clone());
+        server::serve(bound, &config, file, Arc::new(telemetry), stop).await?;
         Ok(())
     })
 }
@@ -44,17 +45,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // The default action of SIGHUP is to die, which nobody means who sends it to a server.
-    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => {
-                    tracing::warn!("SIGHUP is ignored: restart to load a new configuration");
-                }
-            }
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
     })
 }

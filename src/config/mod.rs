@@ -249,6 +249,21 @@ fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
     }
 }
 
+/// Every file behind the main file at `path`, itself included: what must be looked at to see whether
+/// the configuration is still the same. What cannot be read names no further ones.
+#[must_use]
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    if let Ok(text) = std::fs::read_to_string(path) {
+        for site in main_file::read(path, &text).sites {
+            let named = std::fs::read_to_string(&site).map(|text| site::files(&site, &text));
+            files.push(site);
+            files.extend(named.unwrap_or_default());
+        }
+    }
+    files
+}
+
 /// Reads one site from `text`, for tests and for charters that are not on disk; `file` names it in
 /// mistakes, and paths in it are relative to that.
 ///

@@ -1,7 +1,7 @@
 //! A site file: one portal, its upstream, and its charter.
 
 use std::net::Ipv6Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::mistake::{Mistake, Mistakes, Severity};
 use super::reader::{At, Document, Table};
@@ -37,6 +37,19 @@ pub(super) fn read(file: &Path, text: &str, now: i64) -> Read {
     let mut names = Vec::new();
     let site = read_site(&document, &table, &mut names, now);
     Read { site, names, mistakes: document.into_mistakes() }
+}
+
+/// The files that a site file names.
+pub(super) fn files(file: &Path, text: &str) -> Vec<PathBuf> {
+    let document = Document::new(file, text);
+    let root = document.parse();
+    let table = Table::root(&document, &root, keys::SITE);
+    let mut named: Vec<_> = table.string("upstream_ca").into_iter().collect();
+    for certificate in table.table("tls").iter().flat_map(|tls| tls.tables("certificate")) {
+        named.extend(["chain", "key"].iter().filter_map(|key| certificate.string(key)));
+    }
+    let directory = file.parent().unwrap_or(Path::new(""));
+    named.iter().map(|at| directory.join(at.value)).collect()
 }
 
 fn read_site(

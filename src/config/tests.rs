@@ -28,6 +28,9 @@ fn site_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("site.toml")
 }
 
+/// 21 September 2026.
+const NOW: i64 = 1_790_000_000;
+
 fn site_mistakes(text: &str) -> Vec<Mistake> {
     site::read(&site_file(), text, NOW).mistakes.0
 }
@@ -402,10 +405,14 @@ fn certificates_are_read_relative_to_the_file() {
     directory.write("good.pem", key.cert.pem());
     directory.write("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let read = |name: &str| {
-        site::read(&directory.0.join("s.toml"), &site(&format!("upstream_ca = \"{name}\"")))
+        site::read(
+            &directory.0.join("s.toml"),
+            &site(&format!("upstream_ca = \"{name}\"")),
+            NOW,
+        )
     };
     let site = read("good.pem").site.expect("a site");
-    assert_eq!(site.upstream_roots.map(|roots| roots.len()), Some(1));
+    assert_eq!(site.upstream.roots.map(|roots| roots.0.len()), Some(1));
     let mistakes = read("bad.pem").mistakes.0;
     assert_eq!(mistakes.len(), 1);
     assert!(mistakes[0].message.contains("1 of the certificates"), "{}", mistakes[0]);
@@ -809,14 +816,14 @@ fn mistakes_in_the_main_file() {
             error(
                 "no address",
                 "[server] # <-\nsites = [\"sites/*.toml\"]".to_owned(),
-                "server.http",
-                "missing",
-                "add it: Addresses",
+                "server",
+                "no address to listen on",
+                "[\"0.0.0.0:8080\"]",
             ),
             error(
                 "an empty list of addresses",
-                server("http = [] # <-"),
-                "server.http",
+                "[server] # <-\nsites = [\"sites/*.toml\"]\nhttp = []".to_owned(),
+                "server",
                 "no address to listen on",
                 "[\"0.0.0.0:8080\"]",
             ),
@@ -842,11 +849,32 @@ fn mistakes_in_the_main_file() {
                 "keep one of the two",
             ),
             error(
-                "TLS",
-                with("https = [\"0.0.0.0:8443\"] # <-"),
+                "an address for clear text and TLS",
+                with("https = [\"0.0.0.0:8080\"] # <-"),
                 "server.https",
-                "not built yet",
-                "terminate TLS in front",
+                "taken by another one",
+                "keep one of the two",
+            ),
+            error(
+                "the PROXY protocol where nobody listens",
+                with("trusted_proxies = [\"::1\"]\nproxy_protocol = [\"127.0.0.1:81\"] # <-"),
+                "server.proxy_protocol",
+                "no listener has this address",
+                "just as it stands there",
+            ),
+            error(
+                "the PROXY protocol from nobody",
+                with("proxy_protocol = [\"127.0.0.1:8080\"] # <-"),
+                "server.proxy_protocol",
+                "no proxy is trusted",
+                "add trusted_proxies",
+            ),
+            error(
+                "no network",
+                with("trusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"] # <-"),
+                "server.trusted_proxies",
+                "is not a network",
+                "\"10.0.0.0/8\"",
             ),
             error(
                 "the admin listener on a public address",
@@ -1071,7 +1099,7 @@ fn a_file_that_is_not_there() {
 
 #[test]
 fn mistakes_are_told_in_two_lines() {
-    let mistakes = site::read(Path::new("s.toml"), &site("  moed = 1")).mistakes;
+    let mistakes = site::read(Path::new("s.toml"), &site("  moed = 1"), NOW).mistakes;
     let expected = "s.toml:3:3: error: moed: this key is not known\n  remedy: write \"mode\"";
     assert_eq!(mistakes.to_string(), expected);
 }
@@ -1095,22 +1123,69 @@ fn warnings_do_not_keep_a_configuration_from_being_used() {
     assert!(!loaded.warnings.any_error());
 }
 
+fn listener(address: &str, proxy_protocol: bool) -> Listener {
+    Listener { address: address.parse().expect("an address"), proxy_protocol }
+}
+
+#[test]
+fn a_main_file_that_says_everything_about_listeners() {
+    let text = "[server]
+http = [\"0.0.0.0:80\", \"127.0.0.1:8080\"]
+https = [\"0.0.0.0:443\"]
+proxy_protocol = [\"127.0.0.1:8080\"]
+trusted_proxies = [\"10.0.0.0/8\", \"::1\"]
+reuse_port = true
+sites = [\"sites/*.toml\"]
+[timeouts]
+handshake = \"1 s\"
+idle = \"2 s\"
+[limits]
+streams = 7
+";
+    let read = main_file::read(&repository("config/test.toml"), text);
+    assert_eq!(read.mistakes, Mistakes::default());
+    let server = read.server.expect("a server");
+    let http = [listener("0.0.0.0:80", false), listener("127.0.0.1:8080", true)];
+    assert_eq!(server.listeners.http, http);
+    assert_eq!(server.listeners.https, [listener("0.0.0.0:443", false)]);
+    assert!(server.trusted_proxies.contain("10.1.2.3".parse().expect("an address")));
+    assert!(server.reuse_port);
+    assert_eq!((server.timeouts.handshake, server.timeouts.idle).0, Duration::from_secs(1));
+    assert_eq!((server.timeouts.idle, server.limits.streams), (Duration::from_secs(2), 7));
+}
+
 #[test]
 fn defaults_of_the_main_file() {
     let text = "[server]\nhttp = [\"0.0.0.0:8080\"]\nsites = [\"sites/*.toml\"]";
     let read = main_file::read(&repository("config/test.toml"), text);
     assert_eq!(read.mistakes, Mistakes::default());
     let expected = Server {
-        http: vec!["0.0.0.0:8080".parse().expect("an address")],
-        admin: "127.0.0.1:9090".parse().expect("an address"),
+        listeners: Listeners {
+            http: vec![listener("0.0.0.0:8080", false)],
+            https: Vec::new(),
+            admin: "127.0.0.1:9090".parse().expect("an address"),
+        },
+        trusted_proxies: Networks::default(),
+        reuse_port: false,
         workers: None,
         limits: Limits {
             header_bytes: 65_536,
+            header_fields: 100,
             cookies: RequestLimits { pairs: 300, bytes: 32_768 },
+            body_bytes: 2_147_483_648,
+            connections: 65_536,
+            client_connections: 16_384,
+            streams: 128,
+            resets: 200,
         },
-        request_head_timeout: Duration::from_secs(60),
-        response_timeout: Duration::from_secs(60),
-        shutdown_timeout: Duration::from_secs(30),
+        timeouts: ClientTimeouts {
+            handshake: Duration::from_secs(10),
+            request_head: Duration::from_secs(60),
+            request_body: Duration::from_secs(60),
+            idle: Duration::from_secs(180),
+            response: Duration::from_secs(60),
+            shutdown: Duration::from_secs(30),
+        },
         log: Log { level: "info".into(), json: false },
     };
     assert_eq!(read.server.as_ref(), Some(&expected));
@@ -1119,20 +1194,53 @@ fn defaults_of_the_main_file() {
     assert_eq!(published.server, expected);
 }
 
+fn upstream_address(tls: bool, host: &str, port: u16, weight: u32) -> Address {
+    Address { tls, host: host.into(), port, weight }
+}
+
 #[test]
 fn defaults_of_a_site_file() {
     let site = checked(&cookie("name = \"a\"\ncategory = \"preferences\"\nconsent = \"p\""));
     assert_eq!(&*site.domain, "data.example.fr");
     assert!(site.aliases.is_empty());
-    let upstream = Upstream { tls: false, host: "127.0.0.1".into(), port: 8000 };
-    assert_eq!(site.upstreams, [upstream]);
-    assert_eq!(site.upstream_host, None);
-    assert!(site.upstream_roots.is_none());
-    assert_eq!(site.upstream_connections, 1024);
+    let seconds = Duration::from_secs;
+    let upstream = Upstream {
+        addresses: vec![upstream_address(false, "127.0.0.1", 8000, 1)],
+        host: None,
+        roots: None,
+        connections: 1024,
+        version: HttpVersion::Auto,
+        balance: Balance::LeastLoaded,
+        retries: 2,
+        pool: Pool {
+            idle_connections: 256,
+            idle: seconds(60),
+            max_age: seconds(3600),
+            resolve: seconds(10),
+        },
+        health: Health {
+            path: None,
+            interval: seconds(5),
+            timeout: seconds(2),
+            healthy_after: 2,
+            unhealthy_after: 3,
+            eject_after: 5,
+            eject_for: seconds(10),
+        },
+        connect_timeout: seconds(5),
+    };
+    assert_eq!(site.upstream, upstream);
+    assert_eq!(site.cache, CacheRule::Private);
+    assert!(site.tls.certificates.is_empty());
+    assert_eq!((site.tls.redirect, site.tls.hsts), (None, None));
     assert_eq!(site.mode, Mode::Enforce);
     assert_eq!(&*site.language, "fr");
-    let seconds = Duration::from_secs;
-    let timeouts = Timeouts { connect: seconds(5), first_byte: seconds(60), idle: seconds(60) };
+    let timeouts = Timeouts {
+        connect: seconds(5),
+        first_byte: seconds(60),
+        idle: seconds(60),
+        upgrade: seconds(3600),
+    };
     assert_eq!(site.timeouts, timeouts);
     assert_eq!(site.consent.tool, Tool::Opendatasoft);
     assert_eq!(&*site.consent.cookie, "cookies_preferences");
@@ -1146,8 +1254,12 @@ fn defaults_of_a_site_file() {
 fn a_site_that_says_everything() {
     let text = "\
 domain = \"Data.Example.fr\"
-aliases = [\"www.example.fr\", \"[::1]\"]
-upstream = [\"https://portal.internal\", \"http://[::1]:8000/\"]
+aliases = [\"www.example.fr\", \"[::1]\", \"*.Example.fr\"]
+upstream = [\"https://portal.internal\", { url = \"http://[::1]:8000/\", weight = 3 }]
+upstream_http = \"2\"
+balance = \"first\"
+retries = 0
+cache = \"no-store\"
 upstream_host = \"portal.internal:8443\"
 upstream_connections = 2
 mode = \"report\"
@@ -1158,6 +1270,19 @@ cookie_domain = { \".Portal.internal\" = \"\" }
 connect = \"1 s\"
 first_byte = \"2 s\"
 idle = \"3 s\"
+upgrade = \"4 s\"
+[tls]
+redirect = true
+redirect_port = 8443
+hsts = \"1 year\"
+hsts_subdomains = true
+hsts_preload = true
+[pool]
+idle_connections = 9
+max_age = \"5 min\"
+[health]
+path = \"/health?x\"
+eject_after = 1
 [consent]
 tool = \"opendatasoft\"
 cookie = \"choice\"
@@ -1187,14 +1312,20 @@ max_age = \"13 mois\"
 ";
     let site = checked(text);
     assert_eq!(&*site.domain, "data.example.fr");
-    assert_eq!(site.aliases, ["www.example.fr".into(), "[::1]".into()]);
-    let upstream = |tls, host: &str, port| Upstream { tls, host: host.into(), port };
-    assert_eq!(
-        site.upstreams,
-        [upstream(true, "portal.internal", 443), upstream(false, "::1", 8000)]
-    );
-    assert_eq!(site.upstream_host, Some(http::HeaderValue::from_static("portal.internal:8443")));
-    assert_eq!((site.upstream_connections, site.mode, &*site.language), (2, Mode::Report, "en"));
+    assert_eq!(site.aliases, ["www.example.fr".into(), "[::1]".into(), "*.example.fr".into()]);
+    let upstream = &site.upstream;
+    let portal = upstream_address(true, "portal.internal", 443, 1);
+    assert_eq!(upstream.addresses, [portal, upstream_address(false, "::1", 8000, 3)]);
+    assert_eq!(upstream.host, Some(http::HeaderValue::from_static("portal.internal:8443")));
+    assert_eq!((upstream.version, upstream.balance), (HttpVersion::Http2, Balance::First));
+    assert_eq!((upstream.retries, site.cache), (0, CacheRule::NoStore));
+    assert_eq!((upstream.pool.idle_connections, upstream.pool.max_age.as_secs()), (9, 300));
+    assert_eq!(upstream.health.path.as_ref().map(|path| path.as_str()), Some("/health?x"));
+    assert_eq!(upstream.health.eject_after, 1);
+    assert_eq!((upstream.connections, site.mode, &*site.language), (2, Mode::Report, "en"));
+    assert_eq!((site.timeouts.upgrade, site.tls.redirect), (Duration::from_secs(4), Some(8443)));
+    let hsts = http::HeaderValue::from_static("max-age=31536000; includeSubDomains; preload");
+    assert_eq!(site.tls.hsts, Some(hsts));
     assert_eq!(site.timeouts.first_byte, Duration::from_secs(2));
     assert_eq!((&*site.consent.cookie, site.consent.max_age), ("choice", Some(86_400)));
     let scopes = Scopes {
@@ -1263,7 +1394,7 @@ fn the_published_sites_declare_what_the_portals_publish() {
 fn tables(keys: &'static [Key], path: &str, visit: &mut impl FnMut(&str, &'static [Key])) {
     visit(path, keys);
     for key in keys {
-        if let Kind::Table(inner) | Kind::Tables(inner) = key.kind {
+        if let Kind::Table(inner) | Kind::Tables(inner) | Kind::Items(inner) = key.kind {
             let path =
                 if path.is_empty() { key.name.into() } else { format!("{path}.{}", key.name) };
             tables(inner, &path, visit);
@@ -1280,6 +1411,12 @@ fn the_schema_names_every_key() {
             table = &table["properties"][name];
             // The schema of an array says what each of its items is.
             table = table.get("items").unwrap_or(table);
+            // What may be written shortly says in its second alternative what it is at length.
+            for _ in 0..2 {
+                table = table.get("oneOf").map_or(table, |either| {
+                    if either[1].get("properties").is_some() { &either[1] } else { &either[0] }
+                });
+            }
         }
         assert_eq!(table["additionalProperties"], serde_json::json!(false), "{path}");
         let properties = table["properties"].as_object().expect("a table has properties");
@@ -1375,7 +1512,7 @@ fn the_examples_of_the_documentation_have_no_mistake() {
             .collect();
         assert!(!sites.is_empty(), "{file} shows no site file");
         for text in sites {
-            let read = site::read(Path::new(file), &text);
+            let read = site::read(Path::new(file), &text, NOW);
             assert_eq!(read.mistakes, Mistakes::default(), "in {file}:\n{text}");
         }
     }

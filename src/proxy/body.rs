@@ -16,6 +16,7 @@ use tokio::time::{Sleep, Timeout};
 
 use super::gateway::Site;
 use super::upstream::Lease;
+use crate::config::Server;
 use crate::enforce::Direction;
 
 /// Why a body ended before its end.
@@ -23,8 +24,10 @@ use crate::enforce::Direction;
 pub enum BodyError {
     /// The side that sends it failed.
     Read(hyper::Error),
-    /// Nothing came for as long as the site allows.
+    /// Nothing came for as long as the site allows, or too little.
     Idle,
+    /// More came than is allowed.
+    TooLarge,
 }
 
 impl fmt::Display for BodyError {
@@ -32,6 +35,7 @@ impl fmt::Display for BodyError {
         f.write_str(match self {
             Self::Read(_) => "reading the body failed",
             Self::Idle => "the body stood still for too long",
+            Self::TooLarge => "the body is larger than allowed",
         })
     }
 }
@@ -40,8 +44,44 @@ impl StdError for BodyError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Read(error) => Some(error),
-            Self::Idle => None,
+            Self::Idle | Self::TooLarge => None,
         }
+    }
+}
+
+/// Bytes of a request's body that earn it another second.
+const BYTES_A_SECOND: u64 = 1024;
+
+/// What a request's body is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Bytes at most.
+    limit: u64,
+    /// For the client to send it, besides the seconds that it earns.
+    time: Duration,
+    received: u64,
+    /// How long the client has been waited for.
+    waited: Duration,
+}
+
+impl Pace {
+    /// As `server` allows.
+    pub fn new(server: &Server) -> Self {
+        let limit = server.limits.body_bytes as u64;
+        let time = server.timeouts.request_body;
+        Self { limit, time, received: 0, waited: Duration::ZERO }
+    }
+
+    /// What is left of the time for the client to send something.
+    fn left(&self) -> Duration {
+        let earned = Duration::from_secs(self.received / BYTES_A_SECOND);
+        (self.time + earned).saturating_sub(self.waited)
+    }
+
+    /// Takes note of a piece; says whether it is still within the limit.
+    fn receive(&mut self, frame: &Frame<Bytes>) -> bool {
+        self.received += frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.received <= self.limit
     }
 }
 
@@ -50,13 +90,15 @@ impl StdError for BodyError {
 struct Watched {
     incoming: Incoming,
     idle: Duration,
+    /// Of a request's body.
+    pace: Option<Pace>,
     timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    waiting_since: Option<Instant>,
 }
 
 impl Watched {
-    fn new(incoming: Incoming, idle: Duration) -> Self {
-        Self { incoming, idle, timer: None, waiting: false }
+    fn new(incoming: Incoming, idle: Duration, pace: Option<Pace>) -> Self {
+        Self { incoming, idle, pace, timer: None, waiting_since: None }
     }
 
     fn poll_frame(
@@ -64,14 +106,20 @@ impl Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            self.waiting = false;
+            let waited = self.waiting_since.take().map(|since| since.elapsed());
+            if let (Some(pace), Some(Ok(frame))) = (&mut self.pace, &frame) {
+                pace.waited += waited.unwrap_or_default();
+                if !pace.receive(frame) {
+                    return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                }
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Read)));
         }
-        let idle = self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        if !self.waiting {
-            self.waiting = true;
-            timer.as_mut().reset(tokio::time::Instant::now() + idle);
+        let limit = self.pace.map_or(self.idle, |pace| pace.left().min(self.idle));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        if self.waiting_since.is_none() {
+            self.waiting_since = Some(Instant::now());
+            timer.as_mut().reset(tokio::time::Instant::now() + limit);
         }
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Some(Err(BodyError::Idle)))
@@ -85,6 +133,7 @@ pub struct Upload {
     pieces: AtomicU32,
     stalled: AtomicBool,
     broken: AtomicBool,
+    too_large: AtomicBool,
 }
 
 impl Upload {
@@ -96,6 +145,11 @@ impl Upload {
     /// Whether the client stopped in the middle of its body.
     pub fn has_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client's body is larger than allowed.
+    pub fn is_too_large(&self) -> bool {
+        self.too_large.load(Ordering::Relaxed)
     }
 
     /// Whether the client's body could not be read to the end.
@@ -155,11 +209,12 @@ impl RequestBody {
     /// The body `incoming`; with `go_ahead`, none of it is asked of the client before that is over.
     pub fn new(
         incoming: Incoming,
+        pace: Pace,
         site: Arc<Site>,
         upload: Arc<Upload>,
         go_ahead: Option<GoAhead>,
     ) -> Self {
-        let body = Watched::new(incoming, site.config.timeouts.idle);
+        let body = Watched::new(incoming, site.config.timeouts.idle, Some(pace));
         let gate = go_ahead.map_or(Gate::Open, Gate::Waiting);
         Self { body: Some(Uploading { body, upload, gate, site }) }
     }
@@ -178,6 +233,9 @@ impl Body for RequestBody {
         let mut frame = ready!(uploading.body.poll_frame(cx));
         uploading.upload.pieces.fetch_add(1, Ordering::Relaxed);
         match &mut frame {
+            Some(Err(BodyError::TooLarge)) => {
+                uploading.upload.too_large.store(true, Ordering::Relaxed);
+            }
             Some(Err(BodyError::Idle)) => uploading.upload.stalled.store(true, Ordering::Relaxed),
             Some(Err(BodyError::Read(_))) => uploading.upload.broken.store(true, Ordering::Relaxed),
             Some(Ok(frame)) => clean_trailers(&uploading.site, Direction::Request, frame),
@@ -216,7 +274,7 @@ pub struct Download {
 impl ResponseBody {
     /// The upstream's body, which holds its connection and times the exchange.
     pub fn upstream(incoming: Incoming, lease: Lease, site: Arc<Site>, started: Instant) -> Self {
-        let body = Watched::new(incoming, site.config.timeouts.idle);
+        let body = Watched::new(incoming, site.config.timeouts.idle, None);
         let mut download = Download { body, lease: Some(lease), site, started };
         // A body that is empty from the start is never asked for.
         download.release_at_end();

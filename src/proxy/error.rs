@@ -10,12 +10,18 @@ use http::StatusCode;
 pub enum ProxyError {
     /// No site has this authority.
     NoSite,
+    /// The authority is not the server name of the TLS handshake.
+    Misdirected,
     /// The request breaks HTTP; what it breaks.
     BadRequest(&'static str),
     /// A method that a gateway does not serve.
     Method,
     /// A transfer coding other than `chunked`.
     TransferCoding,
+    /// A head with more fields or bytes than allowed.
+    HeadTooLarge,
+    /// A body with more bytes than allowed.
+    BodyTooLarge,
     /// More cookies than the firewall judges.
     TooManyCookies,
     /// The client stopped in the middle of its body.
@@ -48,11 +54,14 @@ impl ProxyError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoSite => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoSite | Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
-            Self::TooManyCookies => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge | Self::TooManyCookies => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Self::Upstream(error) => match error {
                 UpstreamError::Connect(_)
@@ -94,9 +103,12 @@ impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSite => f.write_str("no site has this authority"),
+            Self::Misdirected => f.write_str("the authority is not the TLS server name"),
             Self::BadRequest(what) => f.write_str(what),
             Self::Method => f.write_str("this method is not served"),
             Self::TransferCoding => f.write_str("a transfer coding that is not served"),
+            Self::HeadTooLarge => f.write_str("a head larger than allowed"),
+            Self::BodyTooLarge => f.write_str("a body larger than allowed"),
             Self::TooManyCookies => f.write_str("more cookies than allowed"),
             Self::ClientStalled => f.write_str("the client stopped sending its body"),
             Self::Upstream(error) => error.fmt(f),

@@ -1,19 +1,13 @@
 //! Header fields on their way through a gateway (RFC 9110 7.6); pure on header maps.
 
-use std::net::IpAddr;
-
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SET_COOKIE, TE,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 use smallvec::SmallVec;
 
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Fields that concern one connection, whether or not `Connection` lists them.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -42,8 +36,9 @@ pub fn has_unknown_coding(headers: &HeaderMap) -> bool {
     }
 }
 
-/// This gateway's name in `Via`.
-const PSEUDONYM: &str = "1.1 cookie-firewall";
+/// This gateway's name in `Via`, behind the version in which it received the message.
+const VIA_HTTP_1: HeaderValue = HeaderValue::from_static("1.1 cookie-firewall");
+const VIA_HTTP_2: HeaderValue = HeaderValue::from_static("2 cookie-firewall");
 
 /// Removes the fields that `Connection` lists, and the hop-by-hop fields themselves.
 ///
@@ -82,62 +77,27 @@ fn accepts_trailers(te: &HeaderValue) -> bool {
     te.as_bytes().split(|&b| b == b',').any(|c| c.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-/// What the upstream is told about the client, who is not believed in what it says of itself.
-#[derive(Clone, Debug)]
-pub struct Client {
-    address: HeaderValue,
-    /// `for=...;proto=...`, without the host.
-    forwarded: Box<str>,
-    proto: HeaderValue,
+/// Adds this gateway to `Via` (RFC 9110 7.6.3), behind those that came before; the message came in
+/// `version`.
+pub fn add_via(headers: &mut HeaderMap, version: Version) {
+    headers.append(VIA, if version == Version::HTTP_2 { VIA_HTTP_2 } else { VIA_HTTP_1 });
 }
 
-impl Client {
-    /// The client at `address`, who came by `proto` (`http` or `https`).
-    #[must_use]
-    pub fn new(address: IpAddr, proto: &'static str) -> Self {
-        // A dual-stack socket shows IPv4 clients as mapped addresses.
-        let address = address.to_canonical();
-        let node = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("\"[{address}]\""),
-        };
-        Self {
-            address: HeaderValue::from_str(&address.to_string())
-                .expect("an address is printable ASCII"),
-            forwarded: format!("for={node};proto={proto}").into(),
-            proto: HeaderValue::from_static(proto),
-        }
+/// Makes one `Cookie` field of the several that HTTP/2 may split it into (RFC 9113 8.2.3): an origin
+/// that speaks HTTP/1.1 reads the first alone, or joins them with commas.
+pub fn rejoin_cookies(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (fields.next(), fields.next()) else { return };
+    let mut joined = BytesMut::from(first.as_bytes());
+    for field in std::iter::once(second).chain(fields) {
+        joined.put_slice(b"; ");
+        joined.put_slice(field.as_bytes());
     }
-
-    /// Writes `Forwarded` (RFC 7239) and the `X-Forwarded` fields, in place of whatever came.
-    pub fn announce(&self, headers: &mut HeaderMap) {
-        let host = headers.get(HOST).cloned();
-        headers.insert(X_FORWARDED_FOR, self.address.clone());
-        headers.insert(X_FORWARDED_PROTO, self.proto.clone());
-        headers.insert(FORWARDED, self.forwarded(host.as_ref()));
-        match host {
-            Some(host) => headers.insert(X_FORWARDED_HOST, host),
-            None => headers.remove(X_FORWARDED_HOST),
-        };
-    }
-
-    fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
-        let mut value = BytesMut::with_capacity(self.forwarded.len() + 64);
-        value.put_slice(self.forwarded.as_bytes());
-        // The host has been parsed as an authority, which holds neither quotes nor backslashes.
-        if let Some(host) = host {
-            value.put_slice(b";host=\"");
-            value.put_slice(host.as_bytes());
-            value.put_slice(b"\"");
-        }
-        HeaderValue::from_maybe_shared(value.freeze())
-            .unwrap_or_else(|_| HeaderValue::from_static("for=unknown"))
-    }
-}
-
-/// Adds this gateway to `Via` (RFC 9110 7.6.3), behind those that came before.
-pub fn add_via(headers: &mut HeaderMap) {
-    headers.append(VIA, HeaderValue::from_static(PSEUDONYM));
+    match HeaderValue::from_maybe_shared(joined.freeze()) {
+        Ok(joined) => headers.insert(COOKIE, joined),
+        // Pieces of valid field values make a valid one; if ever not, the cookies are withheld.
+        Err(_) => headers.remove(COOKIE),
+    };
 }
 
 /// Whether the client waits for `100 Continue` before it sends its body.
@@ -187,40 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_itself_is_not_believed() {
-        let mut headers = map(&[
-            ("host", "example.org:8080"),
-            ("x-forwarded-for", "1.1.1.1"),
-            ("x-forwarded-for", "2.2.2.2"),
-            ("forwarded", "for=1.1.1.1"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "evil.example"),
-        ]);
-        let client = Client::new("::ffff:192.0.2.7".parse().expect("an address"), "http");
-        client.announce(&mut headers);
-        let expected = map(&[
-            ("host", "example.org:8080"),
-            ("x-forwarded-for", "192.0.2.7"),
-            ("forwarded", "for=192.0.2.7;proto=http;host=\"example.org:8080\""),
-            ("x-forwarded-proto", "http"),
-            ("x-forwarded-host", "example.org:8080"),
-        ]);
-        assert_eq!(headers, expected);
-    }
-
-    #[test]
-    fn ipv6_clients_are_quoted() {
-        let mut headers = HeaderMap::new();
-        Client::new("2001:db8::1".parse().expect("an address"), "https").announce(&mut headers);
-        assert_eq!(headers["forwarded"], "for=\"[2001:db8::1]\";proto=https");
-        assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
+    fn cookie_crumbs_are_rejoined() {
+        let mut headers = map(&[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c"), ("cookie", "")]);
+        rejoin_cookies(&mut headers);
+        assert_eq!(headers, map(&[("cookie", "a=1; b=2; c; "), ("x", "y")]));
     }
 
     #[test]
     fn via_is_appended() {
         let mut headers = map(&[("via", "1.0 cache")]);
-        add_via(&mut headers);
+        add_via(&mut headers, Version::HTTP_11);
+        add_via(&mut headers, Version::HTTP_2);
         let via: Vec<_> = headers.get_all(VIA).iter().collect();
-        assert_eq!(via, ["1.0 cache", "1.1 cookie-firewall"]);
+        assert_eq!(via, ["1.0 cache", "1.1 cookie-firewall", "2 cookie-firewall"]);
     }
 }

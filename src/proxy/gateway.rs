@@ -1,5 +1,6 @@
 //! What every exchange needs and none owns: the sites, found by authority.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -8,8 +9,9 @@ use foldhash::fast::FixedState;
 use tokio_rustls::TlsConnector;
 
 use super::body::BodyError;
-use crate::config::{self, Config};
-use crate::enforce::{Report, RequestLimits};
+use super::upstream::Pool;
+use crate::config::{self, Config, Server};
+use crate::enforce::Report;
 use crate::telemetry::{SiteMetrics, Telemetry};
 
 /// The sites of one configuration.
@@ -17,8 +19,10 @@ pub struct Gateway {
     sites: HashMap<Box<str>, Arc<Site>, FixedState>,
     /// By [`Site::index`].
     all: Box<[Arc<Site>]>,
-    /// What one request may carry.
-    pub limits: RequestLimits,
+    /// Whether a name stands for several hosts.
+    has_wildcards: bool,
+    /// What all sites share.
+    pub server: Server,
     /// Who watches.
     pub telemetry: Arc<Telemetry>,
 }
@@ -37,6 +41,8 @@ pub struct Site {
     pub open_connections: Arc<AtomicUsize>,
     /// Whose turn it is among the upstream's addresses.
     pub next_upstream: AtomicUsize,
+    /// By worker.
+    pub pools: Box<[Arc<Pool>]>,
     /// For addresses that speak TLS; made with the first of them.
     pub tls: OnceLock<TlsConnector>,
 }
@@ -44,7 +50,19 @@ pub struct Site {
 impl Gateway {
     /// Puts the sites of `config` to work.
     #[must_use]
-    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
+        Self::build(config, workers, telemetry)
+    }
+
+    /// Puts the sites of `config` to work in place of those of `before`; an upstream that has not
+    /// changed keeps its connections.
+    #[must_use]
+    pub fn after(before: &Self, config: &Config, telemetry: Arc<Telemetry>) -> Self {
+        let _ = before;
+        Self::build(config, 64, telemetry)
+    }
+
+    fn build(config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
         let mut sites: HashMap<Box<str>, Arc<Site>, FixedState> = HashMap::default();
         let mut all = Vec::with_capacity(config.sites.len());
         for (index, config) in config.sites.iter().enumerate() {
@@ -55,6 +73,7 @@ impl Gateway {
                 telemetry: Arc::clone(&telemetry),
                 open_connections: Arc::default(),
                 next_upstream: AtomicUsize::new(0),
+                pools: (0..workers).map(|_| Arc::default()).collect(),
                 tls: OnceLock::new(),
             });
             for name in std::iter::once(&config.domain).chain(&config.aliases) {
@@ -62,8 +81,9 @@ impl Gateway {
             }
             all.push(site);
         }
-        let limits = config.server.limits.cookies;
-        Self { sites, all: all.into(), limits, telemetry }
+        let has_wildcards = sites.keys().any(|name| name.starts_with("*."));
+        let server = config.server.clone();
+        Self { sites, all: all.into(), has_wildcards, server, telemetry }
     }
 
     /// Every site.
@@ -74,13 +94,18 @@ impl Gateway {
 
     /// The site that answers for `host`, whatever its case, and the host in lower case.
     #[must_use]
-    pub fn site(&self, host: &str) -> Option<(&str, &Arc<Site>)> {
-        let found = if host.bytes().any(|b| b.is_ascii_uppercase()) {
-            self.sites.get_key_value(host.to_ascii_lowercase().as_str())
-        } else {
-            self.sites.get_key_value(host)
-        };
-        found.map(|(name, site)| (&**name, site))
+    pub fn site(&self, host: &str) -> Option<(Cow<'_, str>, &Arc<Site>)> {
+        let lower = host.bytes().any(|b| b.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
+        let host = lower.as_deref().unwrap_or(host);
+        if let Some((name, site)) = self.sites.get_key_value(host) {
+            return Some((Cow::Borrowed(name), site));
+        }
+        if !self.has_wildcards {
+            return None;
+        }
+        let (label, parent) = host.split_once('.')?;
+        let site = self.sites.get(format!("*.{parent}").as_str())?;
+        (!label.is_empty()).then(|| (Cow::Owned(host.to_owned()), site))
     }
 }
 
@@ -93,7 +118,7 @@ impl Site {
     /// Counts an upstream's body that broke off.
     pub(super) fn count_broken_body(&self, error: &BodyError) {
         let kind = match error {
-            BodyError::Read(_) => "body",
+            BodyError::Read(_) | BodyError::TooLarge => "body",
             BodyError::Idle => "body_timeout",
         };
         self.metrics.count_upstream_error(&self.telemetry.metrics, &self.config, kind);

@@ -5,63 +5,66 @@
 //! uses upstream and downstream for the flow of one message.
 
 mod body;
+mod client;
 mod error;
 mod forward;
 mod gateway;
 mod page;
 mod raw_head;
+mod route;
+mod upgrade;
 mod upstream;
 
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::header::{CONNECTION, EXPECT, HOST};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::header::{CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
 
 pub use body::{BodyError, ResponseBody};
+pub use client::{Client, Keep};
 pub use error::{ProxyError, UpstreamError};
-pub use forward::Client;
+
 pub use gateway::{Gateway, Site};
 
 use crate::consent::Consent;
-use crate::cookie::domain::host_of;
-use crate::enforce;
+use crate::enforce::{self, Mode};
 use crate::policy::Context;
-use body::{RequestBody, Upload};
-use upstream::{Lease, Pool};
+use body::{Pace, RequestBody, Upload};
+use route::{Route, route};
+use upgrade::Upgrade;
+use upstream::Lease;
 
 /// How long a client that expects `100 Continue` is kept waiting for the upstream's word.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves exchanges on one thread, with connections of its own to every upstream.
+#[derive(Clone, Copy, Debug)]
 pub struct Worker {
-    gateway: Arc<Gateway>,
-    /// By [`Site::index`].
-    pools: Box<[Arc<Pool>]>,
+    index: usize,
 }
 
 impl Worker {
-    /// A worker for the sites of `gateway`.
+    /// The worker with this number, from 0.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>) -> Self {
-        let pools = gateway.sites().iter().map(|_| Arc::default()).collect();
-        Self { gateway, pools }
+    pub fn new(index: usize) -> Self {
+        Self { index }
     }
 
-    /// Answers one request, whatever happens.
+    /// Answers one request by the configuration in `gateway`, whatever happens.
     pub async fn answer(
         &self,
+        gateway: &Gateway,
         client: &Client,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
         let started = Instant::now();
         let method = request.method().clone();
-        let metrics = &self.gateway.telemetry.metrics;
-        let found = match route(&self.gateway, &request) {
+        let metrics = &gateway.telemetry.metrics;
+        let found = match route(gateway, client, &request) {
             Ok(found) => found,
             Err(error) => {
                 tracing::debug!(%error, "refused");
@@ -70,93 +73,103 @@ impl Worker {
             }
         };
         let site = found.site;
-        let response = match self.exchange(&found, client, request, started).await {
-            Ok(response) => response,
-            Err(error) => {
-                site.metrics.observe_request(started.elapsed());
-                refuse(site, &error)
-            }
+        let is_secure = client.is_secure(request.headers());
+        let mut response = match to_https(&found, is_secure, &request) {
+            Some(response) => response,
+            None => match self.exchange(gateway, &found, client, request, started).await {
+                Ok(response) => response,
+                Err(error) => {
+                    site.metrics.observe_request(started.elapsed());
+                    refuse(site, &error)
+                }
+            },
         };
+        if let Some(hsts) = site.config.tls.hsts.as_ref().filter(|_| is_secure) {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         site.metrics.count_request(metrics, &site.config, &method, response.status());
         response
     }
 
     /// Closes pooled connections that have waited too long.
-    pub fn sweep(&self) {
-        for site in self.gateway.sites() {
-            self.pools[site.index].sweep(site);
+    pub fn sweep(&self, gateway: &Gateway) {
+        for site in gateway.sites() {
+            site.pools[self.index].sweep(site);
         }
     }
 
     async fn exchange(
         &self,
+        gateway: &Gateway,
         found: &Route<'_>,
         client: &Client,
         mut request: Request<Incoming>,
         started: Instant,
     ) -> Result<Response<ResponseBody>, ProxyError> {
         let site = found.site;
-        check(&request)?;
-        if let Some(authority) = absolute_authority(&mut request) {
-            request.headers_mut().insert(HOST, authority);
-        }
+        let came_by = request.version();
+        route::check(&request, &gateway.server.limits)?;
+        let upgrade = Upgrade::of(&mut request)?;
+        route::to_origin_form(&mut request);
         let mut context = Context {
             charter: &site.config.charter,
             consent: Consent::default(),
-            host: found.host,
+            host: &found.host,
             now: unix_now(),
         };
         forward::remove_hop_by_hop(request.headers_mut());
-        context.consent = self.enforce_request(site, &context, request.headers_mut())?;
+        if came_by == Version::HTTP_2 {
+            forward::rejoin_cookies(request.headers_mut());
+        }
+        context.consent = enforce_request(gateway, site, &context, request.headers_mut())?;
         client.announce(request.headers_mut());
-        forward::add_via(request.headers_mut());
+        forward::add_via(request.headers_mut(), came_by);
         if let Some(host) = &site.config.upstream.host {
             request.headers_mut().insert(HOST, host.clone());
         }
-        let sent = Instant::now();
-        let (mut response, lease) = self.send(site, request).await?;
-        site.metrics.observe_upstream(sent.elapsed());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let error = "a switch of protocols that nobody asked for";
-            return Err(UpstreamError::Protocol(error.into()).into());
+        if upgrade.is_some() {
+            Upgrade::ask(request.headers_mut());
         }
+        let sent = Instant::now();
+        let (mut response, lease) =
+            self.send(gateway, site, request, upgrade.is_some()).await?;
+        site.metrics.observe_upstream(sent.elapsed());
         if forward::has_unknown_coding(response.headers()) {
             let error = "a transfer coding other than chunked";
             return Err(UpstreamError::Protocol(error.into()).into());
         }
+        let switched = upgrade::is_switch(&response);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !(switched && upgrade.is_some()) {
+            let error = "a switch of protocols that nobody asked for";
+            return Err(UpstreamError::Protocol(error.into()).into());
+        }
+        let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;
         forward::remove_hop_by_hop(response.headers_mut());
         enforce_response(site, &context, response.headers_mut(), &lease);
-        forward::add_via(response.headers_mut());
+        forward::add_via(response.headers_mut(), answered_by);
+        if let Some(upgrade) = upgrade.filter(|_| switched) {
+            upgrade.grant(&mut response)?;
+            let upstream = hyper::upgrade::on(&mut response);
+            upgrade.tunnel(upstream, Arc::clone(site), (lease, client.keep()));
+            site.metrics.observe_request(started.elapsed());
+            return Ok(response.map(|_| ResponseBody::Page(None)));
+        }
         let (parts, body) = response.into_parts();
         let body = ResponseBody::upstream(body, lease, Arc::clone(site), started);
         Ok(Response::from_parts(parts, body))
     }
 
-    fn enforce_request(
-        &self,
-        site: &Site,
-        context: &Context<'_>,
-        headers: &mut HeaderMap,
-    ) -> Result<Consent, ProxyError> {
-        let mut report = self.gateway.telemetry.report();
-        let (rules, limits) = (&site.config.consent, &self.gateway.limits);
-        let mode = site.config.mode;
-        let result = enforce::request(headers, context, rules, limits, mode, &mut report);
-        site.record(&report);
-        let consent = result.map_err(|enforce::OverLimit| ProxyError::TooManyCookies)?;
-        site.metrics.count_consent(consent.state());
-        Ok(consent)
-    }
-
     /// Sends the request upstream, again where it certainly was not processed.
     async fn send(
         &self,
+        gateway: &Gateway,
         site: &Arc<Site>,
         request: Request<Incoming>,
+        _upgrades: bool,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
-        let pool = &self.pools[site.index];
-        let (mut request, upload) = prepare(site, request);
+        let pool = &site.pools[self.index];
+        let (mut request, upload) = prepare(gateway, site, request);
         let mut lease = pool.lease(site).await?;
         loop {
             let spare = spare(&lease, &request);
@@ -176,57 +189,10 @@ impl Worker {
     }
 }
 
-/// The site that a request is for, and the host it was asked by.
-struct Route<'g> {
-    host: &'g str,
-    site: &'g Arc<Site>,
-}
-
-/// The request's authority is that of an absolute-form target, else of `Host` (RFC 9112 3.2.2,
-/// 3.3). It must be one, and name a site.
-fn route<'g, B>(gateway: &'g Gateway, request: &Request<B>) -> Result<Route<'g>, ProxyError> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let authority = match (request.uri().authority(), hosts.next(), hosts.next()) {
-        (_, _, Some(_)) => return Err(ProxyError::BadRequest("more than one Host")),
-        (_, None, _) if request.version() == Version::HTTP_11 => {
-            return Err(ProxyError::BadRequest("no Host"));
-        }
-        (Some(authority), _, _) => authority.as_str(),
-        (None, Some(host), _) => {
-            host.to_str().map_err(|_| ProxyError::BadRequest("a Host that is no host"))?
-        }
-        (None, None, _) => return Err(ProxyError::NoSite),
-    };
-    let host = host_of(authority).ok_or(ProxyError::BadRequest("a Host that is no host"))?;
-    let (host, site) = gateway.site(host).ok_or(ProxyError::NoSite)?;
-    Ok(Route { host, site })
-}
-
-/// Refuses what a gateway cannot forward faithfully.
-fn check(request: &Request<Incoming>) -> Result<(), ProxyError> {
-    // CONNECT asks for a tunnel; TRACE would echo cookies to scripts that must not read them.
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(ProxyError::Method);
-    }
-    if forward::has_unknown_coding(request.headers()) {
-        return Err(ProxyError::TransferCoding);
-    }
-    Ok(())
-}
-
-/// Turns an absolute-form target into origin form; returns its authority, which replaces `Host`.
-fn absolute_authority<B>(request: &mut Request<B>) -> Option<HeaderValue> {
-    let authority = request.uri().authority()?;
-    let authority = HeaderValue::from_str(authority.as_str()).ok()?;
-    let path = request.uri().path_and_query().cloned();
-    let root = || PathAndQuery::from_static("/");
-    *request.uri_mut() = Uri::from(path.unwrap_or_else(root));
-    Some(authority)
-}
-
 /// The request as it is sent: its body streamed, and held back while the client expects
 /// `100 Continue` and the upstream has not given its word.
 fn prepare(
+    gateway: &Gateway,
     site: &Arc<Site>,
     request: Request<Incoming>,
 ) -> (Request<RequestBody>, Option<Arc<Upload>>) {
@@ -243,7 +209,8 @@ fn prepare(
     let upload = Arc::<Upload>::default();
     let (go_ahead, word) = oneshot::channel();
     let word = waits.then(|| Box::pin(tokio::time::timeout(CONTINUE_TIMEOUT, word)));
-    let body = RequestBody::new(incoming, Arc::clone(site), Arc::clone(&upload), word);
+    let pace = Pace::new(&gateway.server);
+    let body = RequestBody::new(incoming, pace, Arc::clone(site), Arc::clone(&upload), word);
     let mut request = Request::from_parts(parts, body);
     if waits {
         let go_ahead = Mutex::new(Some(go_ahead));
@@ -292,7 +259,9 @@ async fn within<T>(
 
 /// Whose fault a failed exchange is.
 fn classify(error: hyper::Error, upload: Option<&Upload>) -> ProxyError {
-    if upload.is_some_and(Upload::has_stalled) {
+    if upload.is_some_and(Upload::is_too_large) {
+        ProxyError::BodyTooLarge
+    } else if upload.is_some_and(Upload::has_stalled) {
         ProxyError::ClientStalled
     } else if upload.is_some_and(Upload::is_broken) {
         ProxyError::BadRequest("a body that cannot be read")
@@ -303,12 +272,53 @@ fn classify(error: hyper::Error, upload: Option<&Upload>) -> ProxyError {
     }
 }
 
+fn enforce_request(
+    gateway: &Gateway,
+    site: &Site,
+    context: &Context<'_>,
+    headers: &mut HeaderMap,
+) -> Result<Consent, ProxyError> {
+    let mut report = gateway.telemetry.report();
+    let (rules, limits) = (&site.config.consent, &gateway.server.limits.cookies);
+    let mode = site.config.mode;
+    let result = enforce::request(headers, context, rules, limits, mode, &mut report);
+    site.record(&report);
+    let consent = result.map_err(|enforce::OverLimit| ProxyError::TooManyCookies)?;
+    site.metrics.count_consent(consent.state());
+    Ok(consent)
+}
+
 fn enforce_response(site: &Site, context: &Context<'_>, headers: &mut HeaderMap, lease: &Lease) {
     let mut report = site.telemetry.report();
     let aside = lease.set_aside();
     enforce::set_aside(aside.iter().map(|line| &**line), context, &mut report);
     enforce::response(headers, context, site.config.mode, &mut report);
+    if site.config.mode == Mode::Enforce {
+        enforce::keep_private(headers, site.config.cache);
+    }
     site.record(&report);
+}
+
+/// The redirect to https, where the site wants it and the request came without. What certificate
+/// authorities ask for stays reachable in clear text (RFC 8555 8.3).
+fn to_https<B>(
+    found: &Route<'_>,
+    is_secure: bool,
+    request: &Request<B>,
+) -> Option<Response<ResponseBody>> {
+    let port = found.site.config.tls.redirect.filter(|_| !is_secure)?;
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    if path.starts_with("/.well-known/acme-challenge/") {
+        return None;
+    }
+    // The target of OPTIONS * has no path.
+    let path = if path.starts_with('/') { path } else { "/" };
+    let host = &found.host;
+    let location = match port {
+        443 => format!("https://{host}{path}"),
+        port => format!("https://{host}:{port}{path}"),
+    };
+    Some(page::redirect(&location, &found.site.config.language))
 }
 
 /// The page for an error, after it has been counted and logged once.

@@ -1,7 +1,7 @@
 //! The short pages that the firewall answers with itself. They say nothing about the inside.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
@@ -9,6 +9,10 @@ use super::body::ResponseBody;
 /// A status's heading and sentence in French and in English.
 fn words(status: StatusCode) -> [(&'static str, &'static str); 2] {
     match status.as_u16() {
+        308 => [
+            ("Connexion chiffrée", "Cette page se trouve à son adresse https."),
+            ("Encrypted connection", "This page is at its https address."),
+        ],
         400 => [
             ("Requête invalide", "Le serveur n'a pas compris cette requête."),
             ("Bad request", "The server did not understand this request."),
@@ -27,6 +31,10 @@ fn words(status: StatusCode) -> [(&'static str, &'static str); 2] {
         421 => [
             ("Site inconnu", "Ce serveur n'héberge pas le site demandé."),
             ("Unknown site", "This server does not host the site you asked for."),
+        ],
+        413 => [
+            ("Envoi trop volumineux", "Ce site n'accepte pas d'envoi de cette taille."),
+            ("Upload too large", "This site does not accept uploads of this size."),
         ],
         431 => [
             (
@@ -87,6 +95,16 @@ pub(super) fn error(status: StatusCode, language: &str) -> Response<ResponseBody
     if status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(ALLOW, allowed);
+    }
+    response
+}
+
+/// Sends the client to the same address over TLS.
+pub(super) fn redirect(location: &str, language: &str) -> Response<ResponseBody> {
+    let mut response = error(StatusCode::PERMANENT_REDIRECT, language);
+    // What cannot be a field value was no request target either.
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
     }
     response
 }

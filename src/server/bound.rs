@@ -1,46 +1,163 @@
-//! Sockets, bound before anything is served.
+//! Sockets, bound before anything is served: the system's own, or inherited from a service manager.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use listenfd::ListenFd;
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::log_listening;
-use crate::config::Server;
+use crate::config::{Listener, Listeners, Server};
 
 /// Connections that the kernel holds while none is accepted.
 const BACKLOG: i32 = 4096;
 
+/// What is served on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Clear text, with a PROXY header or not.
+    Http { proxied: bool },
+    /// TLS, with a PROXY header or not.
+    Https { proxied: bool },
+    /// Metrics and health.
+    Admin,
+}
+
+impl Role {
+    /// The label value, and the word in the log.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http { .. } => "http",
+            Self::Https { .. } => "https",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// One line of a configuration: what is served where. Several that ask for a free port are told apart
+/// by their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) role: Role,
+    pub(super) address: SocketAddr,
+    number: usize,
+}
+
+/// Every place of a configuration.
+pub(super) fn places(listeners: &Listeners) -> Vec<Place> {
+    let place = |(number, (role, address))| Place { role, address, number };
+    let http = |listener: &Listener| {
+        (Role::Http { proxied: listener.proxy_protocol }, listener.address)
+    };
+    let https = |listener: &Listener| {
+        (Role::Https { proxied: listener.proxy_protocol }, listener.address)
+    };
+    let public = listeners.http.iter().map(http).chain(listeners.https.iter().map(https));
+    let all = public.chain([(Role::Admin, listeners.admin)]);
+    // Only a port that the system picks can be there twice.
+    let numbered = all.enumerate().map(|(number, (role, address))| {
+        (if address.port() == 0 { number } else { 0 }, (role, address))
+    });
+    numbered.map(place).collect()
+}
+
+/// A listening socket and what it is for.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) place: Place,
+    pub(super) socket: TcpListener,
+}
+
+impl Open {
+    /// The address on which it listens.
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The same socket for another purpose.
+    fn with(&self, place: Place) -> io::Result<Self> {
+        Ok(Self { place, socket: self.socket.try_clone()? })
+    }
+
+    /// Has new connections go to the process that listens here since, if one does: a program that
+    /// the kernel asks for the number of a socket in the group says 1, and the first one is ours. A
+    /// number that there is no socket for is ignored.
+    pub(super) fn yield_to_successor(&self) -> io::Result<()> {
+        const RETURN: u16 = 0x06;
+        let mut program = [libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: 1 }];
+        let program = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
+        Ok(setsockopt(&self.socket, sockopt::AttachReusePortCbpf, &program)?)
+    }
+}
+
 /// The sockets of a configuration, listening.
 #[derive(Debug)]
 pub struct Bound {
-    pub(super) http: Vec<TcpListener>,
-    pub(super) admin: TcpListener,
+    pub(super) open: Vec<Open>,
 }
 
 impl Bound {
-    /// Binds every address of `server` and logs where.
+    /// Binds every address of `server`, or takes the socket for it that the process was started with
+    /// (systemd's socket activation), and logs where.
     ///
     /// # Errors
     ///
     /// Where an address cannot be bound; the error names it.
     pub fn new(server: &Server) -> io::Result<Self> {
-        let http = server.listeners.http.iter().map(|listener| bind(listener.address)).collect::<io::Result<_>>()?;
-        let bound = Self { http, admin: bind(server.listeners.admin)? };
-        for address in bound.http()? {
-            log_listening("http", address);
+        let mut inherited = inherited()?;
+        let mut open = Vec::new();
+        for place in places(&server.listeners) {
+            let found = inherited.iter().position(|(address, _)| *address == place.address);
+            let socket = match found {
+                Some(index) => inherited.swap_remove(index).1,
+                None => bind(place.address, server.reuse_port)?,
+            };
+            open.push(Open { place, socket });
         }
-        log_listening("admin", bound.admin()?);
-        Ok(bound)
+        for (address, _) in inherited {
+            tracing::warn!(%address, "a socket was passed for an address that is not configured");
+        }
+        open.iter().try_for_each(log_listening)?;
+        Ok(Self { open })
     }
 
-    /// The addresses of the public listeners.
+    /// Binds what `server` has and `before` has not.
+    ///
+    /// # Errors
+    ///
+    /// Where an address cannot be bound; the error names it, and nothing is bound.
+    pub(super) fn further(server: &Server, before: &[&Open]) -> io::Result<Self> {
+        let places = places(&server.listeners);
+        let new = places.into_iter().filter(|place| !before.iter().any(|o| o.place == *place));
+        let open = new.map(|place| {
+            let same = |open: &&&Open| open.place.address == place.address;
+            match before.iter().find(same).filter(|_| place.address.port() != 0) {
+                Some(open) => open.with(place),
+                None => Ok(Open { place, socket: bind(place.address, server.reuse_port)? }),
+            }
+        });
+        let open: Vec<_> = open.collect::<io::Result<_>>()?;
+        open.iter().try_for_each(log_listening)?;
+        Ok(Self { open })
+    }
+
+    /// The addresses of the listeners that serve clear text.
     ///
     /// # Errors
     ///
     /// The system's.
     pub fn http(&self) -> io::Result<Vec<SocketAddr>> {
-        self.http.iter().map(TcpListener::local_addr).collect()
+        self.addresses("http")
+    }
+
+    /// The addresses of the listeners that serve TLS.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn https(&self) -> io::Result<Vec<SocketAddr>> {
+        self.addresses("https")
     }
 
     /// The address of the admin listener.
@@ -49,15 +166,38 @@ impl Bound {
     ///
     /// The system's.
     pub fn admin(&self) -> io::Result<SocketAddr> {
-        self.admin.local_addr()
+        let admin = self.addresses("admin")?.first().copied();
+        admin.ok_or_else(|| io::Error::other("there is no admin listener"))
+    }
+
+    fn addresses(&self, role: &str) -> io::Result<Vec<SocketAddr>> {
+        let open = self.open.iter().filter(|open| open.place.role.as_str() == role);
+        open.map(Open::address).collect()
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// The sockets that the process was started with (`sd_listen_fds(3)`).
+fn inherited() -> io::Result<Vec<(SocketAddr, TcpListener)>> {
+    let mut passed = ListenFd::from_env();
+    let mut found = Vec::new();
+    for index in 0..passed.len() {
+        let listener = passed.take_tcp_listener(index).map_err(|error| {
+            io::Error::new(error.kind(), format!("a socket that was passed cannot be used: {error}"))
+        })?;
+        if let Some(listener) = listener {
+            listener.set_nonblocking(true)?;
+            found.push((listener.local_addr()?, listener));
+        }
+    }
+    Ok(found)
+}
+
+fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for the last run's connections to be forgotten.
         socket.set_reuse_address(true)?;
+        socket.set_reuse_port(reuse_port)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -66,4 +206,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     bind().map_err(|error: io::Error| {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
     })
+}
+
+/// Logs the address that was bound, which names the port picked for port 0.
+fn log_listening(open: &Open) -> io::Result<()> {
+    tracing::info!(listener = %open.place.role.as_str(), address = %open.address()?, "listening");
+    Ok(())
 }

@@ -1,35 +1,54 @@
 //! Listeners, threads and their end.
 //!
-//! The main thread accepts connections, answers the admin listener and waits for signals. Each
-//! worker is a thread with a runtime of its own, which serves the connections it is handed from
-//! first to last byte; nothing of an exchange crosses threads. Why so: `docs/architecture.md`.
+//! The main thread accepts connections, answers the admin listener, loads configurations and waits
+//! for signals. Each worker is a thread with a runtime of its own, which serves the connections it is
+//! handed from first to last byte; nothing of an exchange crosses threads. Why so:
+//! `docs/architecture.md`.
 
+mod acceptor;
 mod admin;
 mod bound;
+mod clients;
+mod connection;
+mod exchanges;
+mod first_bytes;
+mod listening;
+mod proxy_protocol;
+mod reload;
+mod shared;
 mod stalling;
+mod tls;
+mod watch;
 mod worker;
 
 use std::io;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use sd_notify::NotifyState;
+use tokio::sync::mpsc;
 
 pub use bound::Bound;
-use worker::{Accepted, Handle};
+use listening::Listening;
+use reload::Reloader;
+use shared::Shared;
+use worker::Handle;
 
 use crate::config::{Config, Server};
-use crate::proxy::Gateway;
 use crate::telemetry::Telemetry;
 
 /// How long accepting pauses when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a process that stops goes on accepting what a successor on the same addresses has not
+/// taken over: connections whose handshake has begun here, a round trip ago.
+const HANDOVER: Duration = Duration::from_secs(1);
+
 /// Serves `config` on the sockets `bound` until `stop` is ready; then stops accepting, lets what is
-/// in flight finish within the configured time, and returns.
+/// in flight finish within the configured time, and returns. The configuration is read again from
+/// `file`, if there is one, when SIGHUP or `POST /-/reload` says so or a file has changed.
 ///
 /// Runs on a current-thread runtime with I/O and time enabled.
 ///
@@ -39,90 +58,78 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(
     bound: Bound,
     config: &Config,
+    file: Option<PathBuf>,
     telemetry: Arc<Telemetry>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let gateway = Arc::new(Gateway::new(config, Arc::clone(&telemetry)));
-    let workers = spawn_workers(&config.server, &gateway)?;
+    raise_descriptor_limit();
+    let count = workers(&config.server);
+    let shared = Arc::new(Shared::new(config, count, telemetry)?);
+    let handles: io::Result<Arc<[Handle]>> =
+        (0..count).map(|index| worker::spawn(index, Arc::clone(&shared))).collect();
+    let workers = handles?;
     let ready = Arc::new(AtomicBool::new(true));
-    let admin = tokio::spawn(admin::serve(
-        tokio::net::TcpListener::from_std(bound.admin)?,
-        Arc::clone(&telemetry),
-        Arc::clone(&ready),
-    ));
-    let connections = telemetry.metrics.connections("http");
-    let mut acceptors = JoinSet::new();
-    for listener in bound.http {
-        let (workers, connections) = (Arc::clone(&workers), connections.clone());
-        acceptors.spawn(accept(tokio::net::TcpListener::from_std(listener)?, workers, connections));
-    }
-    telemetry.metrics.loaded();
+    let (wish, wishes) = mpsc::channel(1);
+    let listening =
+        Listening::new(Arc::clone(&shared), Arc::clone(&workers), Arc::clone(&ready), wish);
+    let listening = Arc::new(listening);
+    listening.open(bound)?;
+    let reloader =
+        Reloader { file, shared: Arc::clone(&shared), listening: Arc::clone(&listening), wishes };
+    let reloads = tokio::spawn(reloader.run());
+    shared.telemetry.metrics.loaded();
     tracing::info!(sites = config.sites.len(), workers = workers.len(), "ready");
+    notify(NotifyState::Ready);
 
     stop.await;
 
     ready.store(false, Ordering::Release);
+    notify(NotifyState::Stopping);
     tracing::info!("stopping: no new connections, finishing what is in flight");
-    acceptors.shutdown().await;
-    drain(workers, config.server.timeouts.shutdown).await;
-    admin.abort();
+    reloads.abort();
+    shared.stop();
+    workers.iter().for_each(Handle::stop);
+    let server = shared.gateway().server.clone();
+    if server.reuse_port {
+        listening.yield_to_successor();
+        tokio::time::sleep(HANDOVER.min(server.timeouts.shutdown)).await;
+    }
+    listening.close().await;
+    workers.iter().for_each(Handle::end);
+    drain(&workers, server.timeouts.shutdown).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn spawn_workers(server: &Server, gateway: &Arc<Gateway>) -> io::Result<Arc<[Handle]>> {
+fn workers(server: &Server) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let count = server.workers.unwrap_or(cores);
-    (0..count).map(|index| worker::spawn(index, server.clone(), Arc::clone(gateway))).collect()
+    server.workers.unwrap_or(cores)
 }
 
-/// Accepts for ever and hands each connection to the worker that has the fewest.
-async fn accept(
-    listener: tokio::net::TcpListener,
-    workers: Arc<[Handle]>,
-    connections: prometheus::IntGauge,
-) {
-    loop {
-        // A stream leaves this thread's event queue before it enters its worker's.
-        let accepted = listener.accept().await;
-        match accepted.and_then(|(stream, address)| Ok((stream.into_std()?, address))) {
-            Ok((stream, address)) => {
-                let accepted = Accepted::new(stream, address, connections.clone());
-                let worker = workers.iter().min_by_key(|worker| worker.load());
-                worker.expect("there is at least one worker").hand_over(accepted);
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                tracing::error!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+/// As many connections as the system allows, and not as its cautious default says.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
 
-/// Whether a failed accept concerns the client that was about to come, and not the listener.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
+/// Tells the service manager, where there is one that wants to know.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
 }
 
-async fn drain(workers: Arc<[Handle]>, limit: Duration) {
-    workers.iter().for_each(Handle::stop);
+async fn drain(workers: &[Handle], limit: Duration) {
     let all = async {
-        for worker in workers.iter() {
+        for worker in workers {
             worker.finished().await;
         }
     };
     if tokio::time::timeout(limit, all).await.is_err() {
         tracing::warn!(?limit, "cutting what is still in flight");
     }
-}
-
-/// Logs the addresses that were bound, which name the ports picked for port 0.
-fn log_listening(listener: &'static str, address: SocketAddr) {
-    tracing::info!(%listener, %address, "listening");
 }

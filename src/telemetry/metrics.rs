@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
@@ -49,6 +49,11 @@ pub struct Metrics {
     connections: IntGaugeVec,
     upstream_connections: IntGaugeVec,
     upstream_errors: IntCounterVec,
+    connection_errors: IntCounterVec,
+    handshakes: IntCounterVec,
+    upgrades: IntCounterVec,
+    open_upgrades: IntGaugeVec,
+    certificate_expiry: GaugeVec,
     reloads: IntCounterVec,
     last_reload: Gauge,
 }
@@ -117,6 +122,36 @@ impl Metrics {
                 "Exchanges that failed on the upstream's side.",
                 &["site", "kind"],
             ),
+            connection_errors: counters(
+                "cookie_firewall_connection_errors_total",
+                "Connections from clients that were refused or cut, by what was wrong with them.",
+                &["listener", "reason"],
+            ),
+            handshakes: counters(
+                "cookie_firewall_tls_handshakes_total",
+                "TLS handshakes with clients that were completed.",
+                &["version", "resumed"],
+            ),
+            upgrades: counters(
+                "cookie_firewall_upgrades_total",
+                "Exchanges that became a WebSocket.",
+                &["site"],
+            ),
+            open_upgrades: gauges(
+                "cookie_firewall_upgrades",
+                "Open WebSockets.",
+                &["site"],
+            ),
+            certificate_expiry: register(
+                &registry,
+                GaugeVec::new(
+                    Opts::new(
+                        "cookie_firewall_certificate_expiry_timestamp_seconds",
+                        "When the first of a site's certificates expires.",
+                    ),
+                    &["site"],
+                ),
+            ),
             reloads: counters(
                 "cookie_firewall_config_reloads_total",
                 "Attempts to load a new configuration.",
@@ -155,6 +190,38 @@ impl Metrics {
     pub fn loaded(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_reload.set(now.as_secs_f64());
+    }
+
+    /// Notes that a configuration was not loaded for its mistakes.
+    pub fn not_loaded(&self) {
+        self.reloads.with_label_values(&["failure"]).inc();
+    }
+
+    /// Counts a configuration that was loaded while the firewall runs.
+    pub fn reloaded(&self) {
+        self.reloads.with_label_values(&["success"]).inc();
+        self.loaded();
+    }
+
+    /// Notes when certificates of `sites` expire.
+    pub fn describe_certificates<'s>(&self, sites: impl Iterator<Item = &'s Site>) {
+        self.certificate_expiry.reset();
+        for site in sites {
+            if let Some(first) = site.tls.certificates.iter().map(|c| c.not_after).min() {
+                self.certificate_expiry.with_label_values(&[&*site.domain]).set(first as f64);
+            }
+        }
+    }
+
+    /// Counts a connection that was refused or cut.
+    pub fn count_connection_error(&self, listener: &str, reason: &str) {
+        self.connection_errors.with_label_values(&[listener, reason]).inc();
+    }
+
+    /// Counts a completed TLS handshake.
+    pub fn count_handshake(&self, version: &str, resumed: bool) {
+        let resumed = if resumed { "true" } else { "false" };
+        self.handshakes.with_label_values(&[version, resumed]).inc();
     }
 
     /// The gauge of open connections on a listener.
@@ -218,6 +285,18 @@ pub struct SiteMetrics {
     upstream_duration: Histogram,
     active: IntGauge,
     idle: IntGauge,
+    upgrades: IntCounter,
+    open_upgrades: IntGauge,
+}
+
+/// A WebSocket that counts as open until it is dropped.
+#[derive(Debug)]
+pub struct OpenUpgrade(IntGauge);
+
+impl Drop for OpenUpgrade {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl SiteMetrics {
@@ -236,6 +315,8 @@ impl SiteMetrics {
             upstream_duration: metrics.upstream_duration.with_label_values(&[domain]),
             active: gauge("active"),
             idle: gauge("idle"),
+            upgrades: metrics.upgrades.with_label_values(&[domain]),
+            open_upgrades: metrics.open_upgrades.with_label_values(&[domain]),
         }
     }
 
@@ -282,6 +363,14 @@ impl SiteMetrics {
     /// Takes the time until the head of an upstream's response.
     pub fn observe_upstream(&self, duration: Duration) {
         self.upstream_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts a WebSocket, which is open as long as what is returned.
+    #[must_use]
+    pub fn begin_upgrade(&self) -> OpenUpgrade {
+        self.upgrades.inc();
+        self.open_upgrades.inc();
+        OpenUpgrade(self.open_upgrades.clone())
     }
 
     /// Counts an upstream's failure by its kind.

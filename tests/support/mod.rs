@@ -288,13 +288,86 @@ name     = "_ga"
 category = "marketing"
 "#;
 
-/// The firewall, serving one site on free ports in a thread of its own.
+/// What a firewall of a test is configured with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Further keys of `[server]`; without listeners among them there is one for clear text.
+    pub server: String,
+    /// Further tables of the main file.
+    pub main: String,
+    /// Site files, whole.
+    pub sites: Vec<String>,
+    /// Further files beside them: names and contents.
+    pub files: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// One site with the usual domain; `site` is the rest of its file.
+    pub fn new(site: &str) -> Self {
+        let sites = vec![format!("domain = \"{DOMAIN}\"\n{site}")];
+        Self { server: "workers = 1".into(), main: String::new(), sites, files: Vec::new() }
+    }
+
+    /// With further keys of `[server]`.
+    pub fn server(mut self, keys: &str) -> Self {
+        self.server = format!("{}\n{keys}", self.server);
+        self
+    }
+
+    /// With further tables of the main file.
+    pub fn main(mut self, tables: &str) -> Self {
+        self.main.push_str(tables);
+        self
+    }
+
+    /// With another site file.
+    pub fn site(mut self, text: &str) -> Self {
+        self.sites.push(text.to_owned());
+        self
+    }
+
+    /// With a file beside the main file.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// The text of the main file.
+    pub fn main_file(&self) -> String {
+        let Self { server, main, .. } = self;
+        let listens = ["http =", "https ="].iter().any(|key| server.contains(key));
+        let http = if listens { "" } else { "http = [\"127.0.0.1:0\"]\n" };
+        format!("[server]\n{http}admin = \"127.0.0.1:0\"\nsites = [\"*.site.toml\"]\n{server}\n{main}")
+    }
+
+    /// Writes every file; returns the path of the main file.
+    pub fn write(&self, directory: &Directory) -> PathBuf {
+        for (name, text) in &self.files {
+            directory.write(name, text);
+        }
+        for (number, text) in self.sites.iter().enumerate() {
+            directory.write(&format!("{number}.site.toml"), text);
+        }
+        directory.write("main.toml", &self.main_file())
+    }
+
+    /// Starts a firewall.
+    pub fn start(&self) -> Firewall {
+        let directory = Directory::new();
+        let path = self.write(&directory);
+        Firewall::start(path, directory)
+    }
+}
+
+/// The firewall, serving on free ports in a thread of its own.
 pub struct Firewall {
+    /// The first clear-text listener; where there is none, a TLS listener.
     pub http: SocketAddr,
+    pub https: Vec<SocketAddr>,
     pub admin: SocketAddr,
+    pub directory: Directory,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _directory: Directory,
 }
 
 impl Firewall {
@@ -305,38 +378,55 @@ impl Firewall {
 
     /// With a site file of the test's own, but for the domain.
     pub fn with(site: &str) -> Self {
-        Self::configured("", site)
+        Setup::new(site).start()
     }
 
     /// With further tables of the main file.
     pub fn configured(main: &str, site: &str) -> Self {
-        Self::on_workers(1, main, site)
+        Setup::new(site).main(main).start()
     }
 
     /// With several workers.
     pub fn on_workers(workers: usize, main: &str, site: &str) -> Self {
-        let directory = Directory::new();
-        directory.write("site.toml", &format!("domain = \"{DOMAIN}\"\n{site}"));
-        let main = format!(
-            "[server]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n\
-             sites = [\"site.toml\"]\nworkers = {workers}\n{main}"
-        );
-        let path = directory.write("main.toml", &main);
+        let mut setup = Setup::new(site).main(main);
+        setup.server = format!("workers = {workers}");
+        setup.start()
+    }
+
+    fn start(path: PathBuf, directory: Directory) -> Self {
         let loaded = config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let config = loaded.config;
         let bound = Bound::new(&config.server).expect("free ports");
-        let (http, admin) = (bound.http().expect("bound")[0], bound.admin().expect("bound"));
+        let (http, https) = (bound.http().expect("bound"), bound.https().expect("bound"));
+        let admin = bound.admin().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let stop = async {
                 let _ = stopped.await;
             };
+            let telemetry = Arc::new(Telemetry::default());
             let serving =
-                async { server::serve(bound, &config, Arc::new(Telemetry::default()), stop).await };
+                async { server::serve(bound, &config, Some(path), telemetry, stop).await };
             runtime.expect("a runtime").block_on(serving).expect("the server runs");
         });
-        Self { http, admin, stop: Some(stop), thread: Some(thread), _directory: directory }
+        let http = http.first().or(https.first()).copied().expect("a listener");
+        Self { http, https, admin, directory, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Asks for a reload; returns the status and what was said.
+    pub fn reload(&self) -> (u16, String) {
+        let mut admin = Peer::connect(self.admin);
+        admin.send("POST /-/reload HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        let response = admin.response();
+        (response.status(), response.text())
+    }
+
+    /// One GET on the admin listener.
+    pub fn ask_admin(&self, path: &str) -> Message {
+        let mut admin = Peer::connect(self.admin);
+        admin.send(format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"));
+        admin.response()
     }
 
     /// A connection to the public listener.

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let telemetry = Telemetry { decisions: Some(lines(colour)), ..Telemetry::default() };
         tokio::spawn(portal::serve(portal));
-        server::serve(bound, &config, Arc::new(telemetry), stop).await?;
+        server::serve(bound, &config, None, Arc::new(telemetry), stop).await?;
         Ok(())
     })
 }

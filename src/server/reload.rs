@@ -1,0 +1,162 @@
+//! A new configuration while the firewall runs: read apart, checked whole, swapped at once.
+//!
+//! Told by SIGHUP, by `POST /-/reload`, or by a change of a file. Requests in flight end under the
+//! configuration that they began with; a broken file changes nothing.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::bound::Bound;
+use super::listening::Listening;
+use super::tls::Certificates;
+use super::watch::Watch;
+use crate::config::{self, Config, Loaded, Mistakes, Server};
+use crate::proxy::Gateway;
+
+/// Somebody's wish for a reload, and where to say how it went.
+pub(super) type Wish = oneshot::Sender<Result<usize, NotLoaded>>;
+
+/// Why a configuration was not loaded.
+#[derive(Debug)]
+pub(super) enum NotLoaded {
+    /// There is no file: the configuration was made in memory.
+    NoFile,
+    /// It has mistakes.
+    Mistakes(Mistakes),
+    /// An address cannot be bound.
+    Bind(io::Error),
+}
+
+impl fmt::Display for NotLoaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile => f.write_str("this firewall was started without a configuration file"),
+            Self::Mistakes(mistakes) => mistakes.fmt(f),
+            Self::Bind(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Loads configurations, one at a time.
+pub(super) struct Reloader {
+    pub(super) file: Option<PathBuf>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) listening: Arc<Listening>,
+    pub(super) wishes: mpsc::Receiver<Wish>,
+}
+
+impl Reloader {
+    /// Loads whenever it is told to, for ever.
+    pub(super) async fn run(mut self) {
+        let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
+            tracing::error!("SIGHUP cannot be handled");
+            return;
+        };
+        let mut watch = self.file.clone().map(Watch::new);
+        loop {
+            let (trigger, wish) = tokio::select! {
+                wish = self.wishes.recv() => match wish {
+                    Some(wish) => ("request", Some(wish)),
+                    None => return,
+                },
+                _ = hang_up.recv() => ("SIGHUP", None),
+                () = changed(&mut watch) => ("changed file", None),
+            };
+            // What is read now is not news later; what is written meanwhile is.
+            if let Some(watch) = &mut watch {
+                watch.look().await;
+            }
+            let result = self.load(trigger).await;
+            if let Some(wish) = wish {
+                let _ = wish.send(result);
+            }
+        }
+    }
+
+    /// Loads the configuration; returns the number of its sites.
+    async fn load(&self, trigger: &str) -> Result<usize, NotLoaded> {
+        let result = self.try_load().await;
+        let metrics = &self.shared.telemetry.metrics;
+        match &result {
+            Ok(sites) => {
+                metrics.reloaded();
+                tracing::info!(%trigger, sites, "configuration loaded");
+            }
+            Err(error) => {
+                metrics.not_loaded();
+                tracing::error!(%trigger, %error, "configuration not loaded; the old one stays");
+            }
+        }
+        result
+    }
+
+    async fn try_load(&self) -> Result<usize, NotLoaded> {
+        let file = self.file.clone().ok_or(NotLoaded::NoFile)?;
+        let before = self.shared.gateway();
+        let telemetry = Arc::clone(&self.shared.telemetry);
+        let prepare = move || prepare(&file, &before, telemetry);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let prepared = prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let Prepared { config, gateway, certificates } = prepared.map_err(NotLoaded::Mistakes)?;
+        let bound = self.listening.bind(&config.server).map_err(NotLoaded::Bind)?;
+        self.swap(&config, gateway, certificates, bound);
+        Ok(config.sites.len())
+    }
+
+    fn swap(&self, config: &Config, gateway: Gateway, certificates: Certificates, bound: Bound) {
+        warn_of_what_stays(&self.shared.gateway().server, &config.server);
+        self.shared.certificates.store(Arc::new(certificates));
+        self.shared.install(Arc::new(gateway));
+        self.listening.change(&config.server, bound);
+    }
+}
+
+/// A configuration that only waits to be installed.
+struct Prepared {
+    config: Config,
+    gateway: Gateway,
+    certificates: Certificates,
+}
+
+/// Reads and compiles, which takes its time with many sites.
+fn prepare(
+    file: &Path,
+    before: &Gateway,
+    telemetry: Arc<crate::telemetry::Telemetry>,
+) -> Result<Prepared, Mistakes> {
+    let Loaded { config, warnings } = config::load(file)?;
+    for warning in &warnings.0 {
+        tracing::warn!("{warning}");
+    }
+    let gateway = Gateway::after(before, &config, telemetry);
+    let certificates = Certificates::new(&config);
+    Ok(Prepared { config, gateway, certificates })
+}
+
+/// Threads and the log are made once.
+fn warn_of_what_stays(before: &Server, after: &Server) {
+    if before.workers != after.workers {
+        tracing::warn!("[server] workers takes effect at the next start");
+    }
+    if before.log != after.log {
+        tracing::warn!("[log] takes effect at the next start");
+    }
+}
+
+/// Ready when a file has changed; never, where none is watched.
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the firewall takes new requests, for whoever asks.
+pub(super) type Ready = Arc<AtomicBool>;
