@@ -683,13 +683,18 @@ fn run_serves_until_it_is_told_to_stop() {
 }
 
 #[test]
-fn run_does_not_die_of_a_hang_up() {
+fn run_loads_its_configuration_again_at_a_hang_up() {
     let directory = Directory::new();
-    let mut process = start(&usual(&directory));
+    let config = usual(&directory);
+    let mut process = start(&config);
     let admin = process.address("admin");
     process.wait_for("ready");
     process.signal("-HUP");
-    process.wait_for("SIGHUP is ignored");
+    process.wait_for("configuration loaded trigger=SIGHUP sites=1");
+    directory.write("site.toml", "domain = 3");
+    process.signal("-HUP");
+    process.wait_for("configuration not loaded; the old one stays trigger=SIGHUP");
+    process.wait_for("site.toml:1:10: error: domain: expected a string");
     assert_eq!(get(admin, "admin", "/readyz", "").status(), 200);
 }
 

@@ -286,11 +286,19 @@ const TLS: &[Key] = &[
         "For how long user agents are told to use https only (Strict-Transport-Security). Default: they are not told.",
     ),
     key("hsts_subdomains", Kind::Bool, "Whether that holds for subdomains too. Default: false."),
-    key("hsts_preload", Kind::Bool, "Whether the site asks to be on preload lists. Default: false."),
+    key(
+        "hsts_preload",
+        Kind::Bool,
+        "Whether the site asks to be on preload lists. Default: false.",
+    ),
 ];
 
 const CERTIFICATE: &[Key] = &[
-    required("chain", Kind::String, "PEM file with the certificate and its intermediates, relative to this file."),
+    required(
+        "chain",
+        Kind::String,
+        "PEM file with the certificate and its intermediates, relative to this file.",
+    ),
     required("key", Kind::String, "PEM file with its private key, relative to this file."),
 ];
 

@@ -135,7 +135,8 @@ fn read_admin(
     listeners: &[At<SocketAddr>],
 ) -> SocketAddr {
     let written = server.string("admin");
-    let admin = written.as_ref().and_then(|at| address(document, at)).unwrap_or(Listeners::default().admin);
+    let admin =
+        written.as_ref().and_then(|at| address(document, at)).unwrap_or(Listeners::default().admin);
     if let Some(public) = listeners.iter().find(|public| collide(public.value, admin)) {
         let place = written.map_or_else(|| public.clone().place(), At::place);
         document.error(

@@ -53,7 +53,11 @@ mod tests {
             ("2001:db9::1", false),
         ];
         for (address, expected) in cases {
-            assert_eq!(networks.contain(address.parse().expect("an address")), expected, "{address}");
+            assert_eq!(
+                networks.contain(address.parse().expect("an address")),
+                expected,
+                "{address}"
+            );
         }
         assert_eq!(parse("10.0.0.0/33"), None);
         assert_eq!(parse("localhost"), None);

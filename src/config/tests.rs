@@ -405,11 +405,7 @@ fn certificates_are_read_relative_to_the_file() {
     directory.write("good.pem", key.cert.pem());
     directory.write("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let read = |name: &str| {
-        site::read(
-            &directory.0.join("s.toml"),
-            &site(&format!("upstream_ca = \"{name}\"")),
-            NOW,
-        )
+        site::read(&directory.0.join("s.toml"), &site(&format!("upstream_ca = \"{name}\"")), NOW)
     };
     let site = read("good.pem").site.expect("a site");
     assert_eq!(site.upstream.roots.map(|roots| roots.0.len()), Some(1));

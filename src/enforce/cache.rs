@@ -16,10 +16,8 @@ pub enum CacheRule {
 }
 
 /// Fields that speak to shared caches alone, and override `Cache-Control` there (RFC 9213 2.2).
-const TARGETED: [HeaderName; 2] = [
-    HeaderName::from_static("cdn-cache-control"),
-    HeaderName::from_static("surrogate-control"),
-];
+const TARGETED: [HeaderName; 2] =
+    [HeaderName::from_static("cdn-cache-control"), HeaderName::from_static("surrogate-control")];
 
 /// Keeps a response that carries a cookie out of shared caches, which would hand one visitor's
 /// cookie to the next (RFC 9111 7.3).
@@ -127,7 +125,10 @@ mod tests {
         let cases: &[(&[&str], &[&str])] = &[
             (&[], &["private"]),
             (&["public, max-age=600"], &["max-age=600, private"]),
-            (&["max-age=600", "S-MaxAge=60, must-revalidate"], &["max-age=600, must-revalidate, private"]),
+            (
+                &["max-age=600", "S-MaxAge=60, must-revalidate"],
+                &["max-age=600, must-revalidate, private"],
+            ),
             (&["no-cache"], &["no-cache, private"]),
             (&["no-cache=\"Set-Cookie, X\", public"], &["no-cache=\"Set-Cookie, X\", private"]),
             (&["private=\"x\""], &["private"]),

@@ -326,7 +326,8 @@ fn last(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
 fn forwarded(forwarded: &str, host: Option<&HeaderValue>) -> HeaderValue {
     const HOST_PARAMETER: &[u8] = b";host=\"";
     let host = host.map_or(&b""[..], |host| host.as_bytes());
-    let mut value = BytesMut::with_capacity(forwarded.len() + HOST_PARAMETER.len() + host.len() + 1);
+    let mut value =
+        BytesMut::with_capacity(forwarded.len() + HOST_PARAMETER.len() + host.len() + 1);
     value.put_slice(forwarded.as_bytes());
     // A host holds no quote and no backslash, or the request would not have come this far; what a
     // trusted proxy says is looked at here.
@@ -456,7 +457,12 @@ mod tests {
         );
         leaves(
             &[("x-forwarded-for", "1.1.1.1, unknown, 10.0.0.9")],
-            ["10.0.0.9, 10.0.0.1", "http", "a.fr", "for=10.0.0.9;proto=http;host=\"a.fr\", for=10.0.0.1"],
+            [
+                "10.0.0.9, 10.0.0.1",
+                "http",
+                "a.fr",
+                "for=10.0.0.9;proto=http;host=\"a.fr\", for=10.0.0.1",
+            ],
         );
     }
 

@@ -8,7 +8,6 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Version};
 use smallvec::SmallVec;
 
-
 /// Fields that concern one connection, whether or not `Connection` lists them.
 const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
@@ -148,7 +147,8 @@ mod tests {
 
     #[test]
     fn cookie_crumbs_are_rejoined() {
-        let mut headers = map(&[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c"), ("cookie", "")]);
+        let mut headers =
+            map(&[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c"), ("cookie", "")]);
         rejoin_cookies(&mut headers);
         assert_eq!(headers, map(&[("cookie", "a=1; b=2; c; "), ("x", "y")]));
     }

@@ -131,15 +131,15 @@ impl Worker {
             Upgrade::ask(request.headers_mut());
         }
         let sent = Instant::now();
-        let (mut response, lease) =
-            self.send(gateway, site, request, upgrade.is_some()).await?;
+        let (mut response, lease) = self.send(gateway, site, request, upgrade.is_some()).await?;
         site.metrics.observe_upstream(sent.elapsed());
         if forward::has_unknown_coding(response.headers()) {
             let error = "a transfer coding other than chunked";
             return Err(UpstreamError::Protocol(error.into()).into());
         }
         let switched = upgrade::is_switch(&response);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !(switched && upgrade.is_some()) {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !(switched && upgrade.is_some())
+        {
             let error = "a switch of protocols that nobody asked for";
             return Err(UpstreamError::Protocol(error.into()).into());
         }

@@ -7,8 +7,8 @@
 use std::any::Any;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -62,7 +62,8 @@ impl Upgrade {
 
     fn of_connect(request: &mut Request<Incoming>) -> Result<Self, ProxyError> {
         let protocol = request.extensions_mut().remove::<Protocol>();
-        let is_websocket = |protocol: &Protocol| protocol.as_str().eq_ignore_ascii_case("websocket");
+        let is_websocket =
+            |protocol: &Protocol| protocol.as_str().eq_ignore_ascii_case("websocket");
         if request.version() != Version::HTTP_2 || !protocol.as_ref().is_some_and(is_websocket) {
             return Err(ProxyError::Method);
         }

@@ -253,7 +253,8 @@ async fn secure(
 ) -> Result<Connection, UpstreamError> {
     let name = ServerName::try_from(upstream.host.to_string())
         .map_err(|error| UpstreamError::Tls(io::Error::other(error)))?;
-    let tls = site.tls.get_or_init(|| tls(site.config.upstream.roots.as_ref().map(|roots| &*roots.0)));
+    let tls =
+        site.tls.get_or_init(|| tls(site.config.upstream.roots.as_ref().map(|roots| &*roots.0)));
     let stream = tls.connect(name, stream).await.map_err(UpstreamError::Tls)?;
     handshake(stream, slot).await
 }

@@ -76,7 +76,8 @@ impl Admin {
     fn show(&self, path: &str) -> Response<Full<Bytes>> {
         match path {
             "/metrics" => {
-                let mut response = Response::new(Full::from(self.shared.telemetry.metrics.encode()));
+                let mut response =
+                    Response::new(Full::from(self.shared.telemetry.metrics.encode()));
                 response.headers_mut().insert(CONTENT_TYPE, EXPOSITION);
                 response
             }

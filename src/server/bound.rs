@@ -47,12 +47,10 @@ pub(super) struct Place {
 /// Every place of a configuration.
 pub(super) fn places(listeners: &Listeners) -> Vec<Place> {
     let place = |(number, (role, address))| Place { role, address, number };
-    let http = |listener: &Listener| {
-        (Role::Http { proxied: listener.proxy_protocol }, listener.address)
-    };
-    let https = |listener: &Listener| {
-        (Role::Https { proxied: listener.proxy_protocol }, listener.address)
-    };
+    let http =
+        |listener: &Listener| (Role::Http { proxied: listener.proxy_protocol }, listener.address);
+    let https =
+        |listener: &Listener| (Role::Https { proxied: listener.proxy_protocol }, listener.address);
     let public = listeners.http.iter().map(http).chain(listeners.https.iter().map(https));
     let all = public.chain([(Role::Admin, listeners.admin)]);
     // Only a port that the system picks can be there twice.
@@ -182,7 +180,10 @@ fn inherited() -> io::Result<Vec<(SocketAddr, TcpListener)>> {
     let mut found = Vec::new();
     for index in 0..passed.len() {
         let listener = passed.take_tcp_listener(index).map_err(|error| {
-            io::Error::new(error.kind(), format!("a socket that was passed cannot be used: {error}"))
+            io::Error::new(
+                error.kind(),
+                format!("a socket that was passed cannot be used: {error}"),
+            )
         })?;
         if let Some(listener) = listener {
             listener.set_nonblocking(true)?;

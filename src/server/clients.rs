@@ -22,7 +22,11 @@ impl Clients {
     }
 
     /// One more connection from `address`, unless it has `limit` open.
-    pub(super) fn open_from(self: &Arc<Self>, address: IpAddr, limit: usize) -> Option<ClientPlace> {
+    pub(super) fn open_from(
+        self: &Arc<Self>,
+        address: IpAddr,
+        limit: usize,
+    ) -> Option<ClientPlace> {
         let address = client(address);
         let mut open = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_default();

@@ -17,8 +17,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
-use tokio_rustls::server::TlsStream;
 use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::Shared;
 use super::bound::Role;
@@ -250,7 +250,7 @@ impl Serving {
     }
 
     /// `peer` becomes the client's own address where a trusted proxy tells it.
-    async fn serve(self, accepted: Accepted, peer: &mut SocketAddr) -> Result<(), Ended> {
+    async fn serve(mut self, accepted: Accepted, peer: &mut SocketAddr) -> Result<(), Ended> {
         let Accepted { stream, role, mut open, .. } = accepted;
         stream.set_nodelay(true)?;
         let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -258,31 +258,32 @@ impl Serving {
         let server = &gateway.server;
         let mut stream = Begun::new(Stalling::new(stream, server.timeouts.response));
         if matches!(role, Role::Http { proxied: true } | Role::Https { proxied: true }) {
-            if let Some(client) = self.proxy_header(&mut stream, server).await? {
-                let place = self.shared.clients.open_from(
-                    client.ip(),
-                    server.limits.client_connections,
-                );
+            let header = proxy_header(&mut stream);
+            let limit = server.timeouts.handshake;
+            if let Some(client) = self.in_time(limit, "a PROXY header", header).await? {
+                let place =
+                    self.shared.clients.open_from(client.ip(), server.limits.client_connections);
                 open.client = Some(place.ok_or(Fault::ClientConnections)?);
                 *peer = client;
             }
         }
         let open = Arc::new((open, self.alive.clone()));
         let is_tls = matches!(role, Role::Https { .. });
-        let client = Client::new(peer.ip(), is_tls)
-            .trusted_if_in(&server.trusted_proxies);
+        let client = Client::new(peer.ip(), is_tls).trusted_if_in(&server.trusted_proxies);
         let (limits, timeouts) = (server.limits, server.timeouts);
         let builders = Builders { http1: http1(server), limits, timeouts, open };
         // A connection lives longer than a configuration.
         drop(gateway);
         if is_tls {
-            let (stream, name) = self.handshake(stream, timeouts.handshake).await?;
+            let handshake = shake_hands(Arc::clone(&self.shared), stream);
+            let (stream, name) =
+                self.in_time(timeouts.handshake, "a TLS handshake", handshake).await?;
             let client = client.with_server_name(name);
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
             self.speak(stream, client, &builders, is_http2).await
         } else {
-            let beginning = tokio::time::timeout(timeouts.request_head, stream.beginning());
-            match beginning.await.map_err(|_| Fault::Timeout("a request"))?? {
+            let beginning = async { Ok(stream.beginning().await?) };
+            match self.in_time(timeouts.request_head, "a request", beginning).await? {
                 None if stream.unread().is_empty() => Ok(()),
                 Some(Beginning::Tls) => {
                     refuse(&mut stream, &alert::HANDSHAKE_FAILURE).await;
@@ -296,63 +297,21 @@ impl Serving {
         }
     }
 
-    async fn proxy_header(
-        &self,
-        stream: &mut Clear,
-        server: &Server,
-    ) -> Result<Option<SocketAddr>, Ended> {
-        let header = proxy_protocol::read(stream);
-        match tokio::time::timeout(server.timeouts.handshake, header).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(Refused::Malformed)) => Err(Fault::ProxyHeader.into()),
-            // A connection that says nothing at all is a load balancer's look whether it opens.
-            Ok(Err(Refused::Closed)) if stream.unread().is_empty() => Err(Ended::Gone),
-            Ok(Err(Refused::Closed)) => Err(Fault::ProxyHeader.into()),
-            Ok(Err(Refused::Io(error))) => Err(error.into()),
-            Err(_) => Err(Fault::Timeout("a PROXY header").into()),
-        }
-    }
-
-    /// The TLS handshake; returns the server name that the client asked for, in lower case.
-    async fn handshake(
-        &self,
-        stream: Clear,
+    /// What has to be there before HTTP is spoken, within a time; while the firewall stops, within
+    /// the time for a last request.
+    async fn in_time<T>(
+        &mut self,
         limit: Duration,
-    ) -> Result<(TlsStream<Clear>, Option<Box<str>>), Ended> {
-        let handshake = self.shake_hands(stream);
-        let result = tokio::time::timeout(limit, handshake).await;
-        result.map_err(|_| Fault::Timeout("a TLS handshake"))?
-    }
-
-    async fn shake_hands(
-        &self,
-        mut stream: Clear,
-    ) -> Result<(TlsStream<Clear>, Option<Box<str>>), Ended> {
-        match stream.beginning().await? {
-            Some(Beginning::Tls) => {}
-            None if stream.unread().is_empty() => return Err(Ended::Gone),
-            _ => {
-                refuse(&mut stream, PLAIN_HTTP).await;
-                return Err(Fault::HttpOnTls.into());
+        what: &'static str,
+        stage: impl Future<Output = Result<T, Ended>>,
+    ) -> Result<T, Ended> {
+        tokio::select! {
+            result = tokio::time::timeout(limit, stage) => {
+                result.map_err(|_| Fault::Timeout(what))?
             }
+            () = stopped(&mut self.stopping, LAST_REQUEST) => Err(Ended::Gone),
         }
-        let failed = |error: io::Error| match error.kind() {
-            // An end in the middle is the client's leaving; anything else is a fault.
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Ended::Gone,
-            _ => Fault::Handshake(error).into(),
-        };
-        let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
-        let mut start = acceptor.await.map_err(failed)?;
-        let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
-        if !self.shared.certificates.load().has(name.as_deref()) {
-            refuse(&mut start.io, &alert::UNRECOGNIZED_NAME).await;
-            return Err(Fault::ServerName.into());
-        }
-        let stream = start.into_stream(Arc::clone(&self.shared.tls)).await.map_err(failed)?;
-        self.shared.count_handshake(stream.get_ref().1);
-        Ok((stream, name.map(Into::into)))
     }
-
     async fn speak<S>(
         self,
         stream: S,
@@ -370,12 +329,7 @@ impl Serving {
         }
     }
 
-    async fn http1<S>(
-        mut self,
-        stream: S,
-        client: Client,
-        builders: &Builders,
-    ) -> Result<(), Ended>
+    async fn http1<S>(mut self, stream: S, client: Client, builders: &Builders) -> Result<(), Ended>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -408,12 +362,7 @@ impl Serving {
         Ok(())
     }
 
-    async fn http2<S>(
-        mut self,
-        stream: S,
-        client: Client,
-        builders: &Builders,
-    ) -> Result<(), Ended>
+    async fn http2<S>(mut self, stream: S, client: Client, builders: &Builders) -> Result<(), Ended>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -457,6 +406,48 @@ impl Serving {
             Err(error) => Err(Fault::Http2(error).into()),
         }
     }
+}
+
+/// The client's address by its PROXY header.
+async fn proxy_header(stream: &mut Clear) -> Result<Option<SocketAddr>, Ended> {
+    match proxy_protocol::read(stream).await {
+        Ok(client) => Ok(client),
+        Err(Refused::Malformed) => Err(Fault::ProxyHeader.into()),
+        // A connection that says nothing at all is a load balancer's look whether it opens.
+        Err(Refused::Closed) if stream.unread().is_empty() => Err(Ended::Gone),
+        Err(Refused::Closed) => Err(Fault::ProxyHeader.into()),
+        Err(Refused::Io(error)) => Err(error.into()),
+    }
+}
+
+/// The TLS handshake; returns the server name that the client asked for, in lower case.
+async fn shake_hands(
+    shared: Arc<Shared>,
+    mut stream: Clear,
+) -> Result<(TlsStream<Clear>, Option<Box<str>>), Ended> {
+    match stream.beginning().await? {
+        Some(Beginning::Tls) => {}
+        None if stream.unread().is_empty() => return Err(Ended::Gone),
+        _ => {
+            refuse(&mut stream, PLAIN_HTTP).await;
+            return Err(Fault::HttpOnTls.into());
+        }
+    }
+    let failed = |error: io::Error| match error.kind() {
+        // An end in the middle is the client's leaving; anything else is a fault.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Ended::Gone,
+        _ => Fault::Handshake(error).into(),
+    };
+    let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
+    let mut start = acceptor.await.map_err(failed)?;
+    let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
+    if !shared.certificates.load().has(name.as_deref()) {
+        refuse(&mut start.io, &alert::UNRECOGNIZED_NAME).await;
+        return Err(Fault::ServerName.into());
+    }
+    let stream = start.into_stream(Arc::clone(&shared.tls)).await.map_err(failed)?;
+    shared.count_handshake(stream.get_ref().1);
+    Ok((stream, name.map(Into::into)))
 }
 
 /// Ready once the firewall has been stopping for `grace`.

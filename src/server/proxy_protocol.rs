@@ -14,6 +14,9 @@ use super::first_bytes::Begun;
 /// Bytes of a header at most: the 107 of version 1, and room for version 2's extensions.
 const MAX_HEADER: usize = 4096;
 
+/// Bytes of a line of version 1 at most, its end included.
+const MAX_LINE: usize = 107;
+
 /// Why a header was not accepted.
 #[derive(Debug)]
 pub(super) enum Refused {
@@ -64,26 +67,30 @@ fn parse(bytes: &[u8]) -> Parsed {
     if !begins(b"PROXY ") && !begins(v2::PROTOCOL_PREFIX) {
         return Parsed::Malformed;
     }
-    // Version 1 is a short line; what is longer is none, and what follows it need not be text.
-    let end = memchr::memmem::find(bytes, b"\r\n").map_or(bytes.len(), |at| at + 2);
-    let line = if begins(b"PROXY ") { &bytes[..end] } else { bytes };
-    match HeaderResult::parse(line) {
-        HeaderResult::V1(Ok(header)) => {
-            Parsed::Complete { length: header.header.len(), client: of_text(&header) }
-        }
+    if begins(b"PROXY ") {
+        return parse_text(bytes);
+    }
+    match HeaderResult::parse(bytes) {
         HeaderResult::V2(Ok(header)) => {
             Parsed::Complete { length: header.len(), client: of_block(&header) }
         }
-        result if result.is_incomplete() && line.len() == bytes.len() && !ends(line) => {
-            Parsed::Partial
-        }
+        result if result.is_incomplete() => Parsed::Partial,
         _ => Parsed::Malformed,
     }
 }
 
-/// Whether a line of version 1 is complete or too long (107 bytes, CRLF included).
-fn ends(line: &[u8]) -> bool {
-    line.starts_with(b"PROXY ") && (line.ends_with(b"\r\n") || line.len() > 107)
+/// Version 1 is a short line; what is longer is none, and what follows it need not be text.
+fn parse_text(bytes: &[u8]) -> Parsed {
+    match memchr::memmem::find(&bytes[..bytes.len().min(MAX_LINE)], b"\r\n") {
+        None if bytes.len() < MAX_LINE => Parsed::Partial,
+        None => Parsed::Malformed,
+        Some(end) => match HeaderResult::parse(&bytes[..end + 2]) {
+            HeaderResult::V1(Ok(header)) => {
+                Parsed::Complete { length: end + 2, client: of_text(&header) }
+            }
+            _ => Parsed::Malformed,
+        },
+    }
 }
 
 fn of_text(header: &v1::Header<'_>) -> Option<SocketAddr> {

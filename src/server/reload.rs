@@ -103,7 +103,8 @@ impl Reloader {
         let telemetry = Arc::clone(&self.shared.telemetry);
         let prepare = move || prepare(&file, &before, telemetry);
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let prepared = prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let prepared =
+            prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         let Prepared { config, gateway, certificates } = prepared.map_err(NotLoaded::Mistakes)?;
         let bound = self.listening.bind(&config.server).map_err(NotLoaded::Bind)?;
         self.swap(&config, gateway, certificates, bound);

@@ -88,7 +88,9 @@ impl ResolvesServerCert for Resolver {
 /// # Errors
 ///
 /// Where the system has no randomness for ticket keys.
-pub(super) fn server(certificates: Arc<ArcSwap<Certificates>>) -> Result<ServerConfig, rustls::Error> {
+pub(super) fn server(
+    certificates: Arc<ArcSwap<Certificates>>,
+) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?

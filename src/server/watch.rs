@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn every_file_counts() {
-        let directory = std::env::temp_dir().join(format!("cookie-firewall-watch-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("cookie-firewall-watch-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory");
         let write = |name: &str, text: &str| {
             std::fs::write(directory.join(name), text).expect("the directory can be written");
@@ -106,7 +107,8 @@ mod tests {
         differs("a certificate that was not there");
         write("a.pem", "xy");
         differs("a certificate that grows");
-        std::fs::rename(directory.join("a.site.toml"), directory.join("b.site.toml")).expect("there");
+        std::fs::rename(directory.join("a.site.toml"), directory.join("b.site.toml"))
+            .expect("there");
         differs("another name");
         std::fs::remove_dir_all(&directory).expect("a directory of the test's own");
     }

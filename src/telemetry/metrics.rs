@@ -10,8 +10,8 @@ use http::{Method, StatusCode};
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use super::decisions::declaration;
@@ -137,11 +137,7 @@ impl Metrics {
                 "Exchanges that became a WebSocket.",
                 &["site"],
             ),
-            open_upgrades: gauges(
-                "cookie_firewall_upgrades",
-                "Open WebSockets.",
-                &["site"],
-            ),
+            open_upgrades: gauges("cookie_firewall_upgrades", "Open WebSockets.", &["site"]),
             certificate_expiry: register(
                 &registry,
                 GaugeVec::new(

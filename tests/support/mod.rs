@@ -337,7 +337,9 @@ impl Setup {
         let Self { server, main, .. } = self;
         let listens = ["http =", "https ="].iter().any(|key| server.contains(key));
         let http = if listens { "" } else { "http = [\"127.0.0.1:0\"]\n" };
-        format!("[server]\n{http}admin = \"127.0.0.1:0\"\nsites = [\"*.site.toml\"]\n{server}\n{main}")
+        format!(
+            "[server]\n{http}admin = \"127.0.0.1:0\"\nsites = [\"*.site.toml\"]\n{server}\n{main}"
+        )
     }
 
     /// Writes every file; returns the path of the main file.

@@ -53,7 +53,8 @@ fn redirect(document: &Document<'_>, table: &Table<'_, '_>) -> Option<u16> {
 fn hsts(document: &Document<'_>, table: &Table<'_, '_>) -> Option<HeaderValue> {
     let max_age = table.duration("hsts");
     let mut value = max_age.as_ref().map(|at| format!("max-age={}", at.value));
-    for (key, directive) in [("hsts_subdomains", "; includeSubDomains"), ("hsts_preload", "; preload")]
+    for (key, directive) in
+        [("hsts_subdomains", "; includeSubDomains"), ("hsts_preload", "; preload")]
     {
         let Some(at) = table.bool(key) else { continue };
         match &mut value {
@@ -112,7 +113,11 @@ fn certificate(
 fn report_validity(document: &Document<'_>, at: &At<&str>, from: i64, to: i64, now: i64) {
     let remedy = "renew it; the new one is taken up when it stands in this file";
     if to < now {
-        document.warning(at, format!("the certificate has expired, {} ago", days(now - to)), remedy);
+        document.warning(
+            at,
+            format!("the certificate has expired, {} ago", days(now - to)),
+            remedy,
+        );
     } else if from > now {
         let message = format!("the certificate is not valid yet, for another {}", days(from - now));
         document.warning(at, message, "check the clock of this machine");
@@ -160,8 +165,7 @@ fn facts(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, i64, i64)> {
 
 fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'static>>> {
     let path = path(document, at);
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
     let message = match chain {
         Ok(chain) if !chain.is_empty() => return Some(chain),
         Ok(_) => format!("{} holds no certificate", path.display()),
