@@ -237,6 +237,9 @@ fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
         }
     }
     report_shared_domains(&mut sites);
+    if let Some(server) = &main.server {
+        report_unserved(&server.listeners, &mut sites);
+    }
     for (_, site) in &sites {
         mistakes.0.extend(site.mistakes.0.iter().cloned());
     }
@@ -301,6 +304,31 @@ fn read(path: &Path, mistakes: &mut Mistakes) -> Option<String> {
         ),
     }
     None
+}
+
+/// Certificates and TLS listeners are of use together only.
+fn report_unserved(listeners: &Listeners, sites: &mut [(PathBuf, site::Read)]) {
+    let serves_tls = !listeners.https.is_empty();
+    for (_, read) in sites {
+        let (Some(site), Some(domain)) = (&read.site, read.names.first()) else { continue };
+        let (message, remedy) = match (serves_tls, site.tls.certificates.is_empty()) {
+            (true, true) => (
+                "the site has no certificate, and cannot be reached over https",
+                "add [[tls.certificate]] with chain and key",
+            ),
+            (false, false) => (
+                "the site has a certificate, and nothing listens for https",
+                "add https = [\"0.0.0.0:443\"] to [server] in the main file",
+            ),
+            _ => continue,
+        };
+        read.mistakes.0.push(Mistake {
+            severity: Severity::Warning,
+            message: message.to_owned(),
+            remedy: remedy.to_owned(),
+            ..domain.place.clone()
+        });
+    }
 }
 
 /// A domain belongs to one site.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::CONNECTION;
@@ -15,7 +16,7 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -25,6 +26,7 @@ use super::bound::Role;
 use super::clients::{ClientPlace, Place};
 use super::exchanges::{Exchanges, Watched};
 use super::first_bytes::{Beginning, Begun};
+use super::frames::{Counts, Frames};
 use super::proxy_protocol::{self, Refused};
 use super::stalling::Stalling;
 use super::tls::{self, alert};
@@ -40,17 +42,20 @@ const READ_BUFFER: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// How much larger than allowed a head of HTTP/2 may be for the client to be told so by a page that
-/// is counted; beyond, the library answers 431 without a word.
+/// How much larger than allowed a head of HTTP/2 may be for the client to be told so by a page;
+/// beyond, the library answers 431 by itself.
 const HEAD_MARGIN: usize = 2;
 
 /// How long an idle connection stays open when the firewall stops: a request that is on its way is
 /// answered, with a word that it was the last.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
+/// What is read of a client that has been refused.
+const LAST_BYTES: u64 = 64 * 1024;
+
 /// What plain HTTP on a TLS port is answered.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
-    Content-Length: 39\r\nConnection: close\r\n\r\nThis port speaks TLS: use https:// here\n";
+    Content-Length: 40\r\nConnection: close\r\n\r\nThis port speaks TLS: use https:// here\n";
 
 /// A connection on its way to a worker.
 #[derive(Debug)]
@@ -141,6 +146,8 @@ pub(super) enum Fault {
     Handshake(io::Error),
     /// More requests were reset than answered.
     Resets,
+    /// Frames came for the sake of their number.
+    Flood,
     /// A response was not read on.
     Unread,
     /// HTTP/2 was spoken wrongly.
@@ -162,6 +169,7 @@ impl Fault {
             Self::ServerName => "server_name",
             Self::Handshake(_) => "handshake",
             Self::Resets => "resets",
+            Self::Flood => "flood",
             Self::Unread => "unread",
             Self::Http2(_) => "http2",
         }
@@ -184,6 +192,7 @@ impl fmt::Display for Fault {
             Self::ServerName => f.write_str("no site has a certificate for the server name"),
             Self::Handshake(_) => f.write_str("the TLS handshake failed"),
             Self::Resets => f.write_str("more requests were reset than allowed"),
+            Self::Flood => f.write_str("more frames that ask for nothing came than allowed"),
             Self::Unread => f.write_str("a response was left unread for too long"),
             Self::Http2(_) => f.write_str("the client broke the rules of HTTP/2"),
         }
@@ -380,17 +389,28 @@ impl Serving {
                 Ok::<_, Infallible>(response.map(|body| Watched::new(body, exchange)))
             }
         });
-        let connection = builders.http2().serve_connection(TokioIo::new(stream), service);
+        let counts = Arc::new(Counts::new());
+        let stream = TokioIo::new(Frames::new(stream, Arc::clone(&counts)));
+        let connection = builders.http2().serve_connection(stream, service);
         let mut connection = pin!(connection);
-        let mut leaving = false;
+        let mut unseen = Unseen { counts, refused: 0 };
+        let (mut leaving, patience) = (false, builders.timeouts.idle);
         let result = loop {
+            let turn = std::future::poll_fn(|cx| {
+                let turn = connection.as_mut().poll(cx);
+                match unseen.look(&exchanges, &self.shared) {
+                    Ok(()) => turn.map(Ok),
+                    Err(fault) => Poll::Ready(Err(fault)),
+                }
+            });
             tokio::select! {
-                result = connection.as_mut() => break result,
+                result = turn => break result?,
                 () = stopped(&mut self.stopping, Duration::ZERO), if !leaving => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                idle = builders.idle(&exchanges) => {
+                // Who has been told to leave is not waited for as long.
+                idle = builders.idle(&exchanges, if leaving { LAST_REQUEST } else { patience }) => {
                     idle?;
                     if leaving {
                         break Ok(());
@@ -465,10 +485,15 @@ fn close<B>(response: &mut Response<B>) {
 }
 
 /// Answers what is no connection of the kind that is served here. Whether the client reads it is its
-/// own affair.
+/// own affair; for a while, what it still sends is read, since closing before that would have the
+/// system take the answer back (RFC 9112 9.6).
 async fn refuse(stream: &mut Clear, answer: &[u8]) {
-    let _ = stream.write_all(answer).await;
-    let _ = stream.shutdown().await;
+    let farewell = async {
+        stream.write_all(answer).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(LAST_BYTES), &mut tokio::io::sink()).await
+    };
+    let _ = tokio::time::timeout(LAST_REQUEST, farewell).await;
 }
 
 /// Whether an error is of the bytes' way and not of what they say.
@@ -481,6 +506,29 @@ fn is_of_transport(error: &hyper::Error) -> bool {
         source = cause.source();
     }
     false
+}
+
+/// What a client does on an HTTP/2 connection that no request shows.
+struct Unseen {
+    counts: Arc<Counts>,
+    /// Streams that were opened and became no exchange, as far as they have been counted.
+    refused: u64,
+}
+
+impl Unseen {
+    /// Looks at what has been read, all of which the library has dealt with.
+    ///
+    /// # Errors
+    ///
+    /// Where the client sends frames for the sake of their number.
+    fn look(&mut self, exchanges: &Exchanges, shared: &Shared) -> Result<(), Fault> {
+        let refused = self.counts.streams().saturating_sub(exchanges.begun());
+        for _ in self.refused..refused {
+            shared.telemetry.metrics.count_refused_stream();
+        }
+        self.refused = self.refused.max(refused);
+        if self.counts.is_flooded() { Err(Fault::Flood) } else { Ok(()) }
+    }
 }
 
 /// How HTTP is spoken on a connection, as the configuration said when it came.
@@ -520,13 +568,13 @@ impl Builders {
         builder
     }
 
-    /// Ready once there has been no exchange for as long as allowed.
+    /// Ready once there has been no exchange for `limit`.
     ///
     /// # Errors
     ///
     /// Where the exchanges are a fault.
-    async fn idle(&self, exchanges: &Exchanges) -> Result<(), Fault> {
-        let often = self.timeouts.idle.min(self.timeouts.response) / 4;
+    async fn idle(&self, exchanges: &Exchanges, limit: Duration) -> Result<(), Fault> {
+        let often = limit.min(self.timeouts.response) / 4;
         loop {
             tokio::select! {
                 () = exchanges.flooded() => return Err(Fault::Resets),
@@ -535,7 +583,7 @@ impl Builders {
             if exchanges.unread() > self.timeouts.response {
                 return Err(Fault::Unread);
             }
-            if exchanges.quiet().is_some_and(|quiet| quiet >= self.timeouts.idle) {
+            if exchanges.quiet().is_some_and(|quiet| quiet >= limit) {
                 return Ok(());
             }
         }

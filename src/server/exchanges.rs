@@ -28,6 +28,8 @@ pub(super) struct Exchanges {
 #[derive(Debug)]
 struct State {
     open: Vec<Weak<Given>>,
+    /// Exchanges so far.
+    begun: u64,
     /// When the last exchange ended.
     quiet_since: Instant,
 }
@@ -38,21 +40,31 @@ type Given = Mutex<Option<Instant>>;
 impl Exchanges {
     /// None yet; `limit` more may be reset than come to their end.
     pub(super) fn new(limit: u32) -> Self {
-        let state = Mutex::new(State { open: Vec::new(), quiet_since: Instant::now() });
+        let state = Mutex::new(State { open: Vec::new(), begun: 0, quiet_since: Instant::now() });
         Self { state, resets: AtomicU32::new(0), limit, flood: Notify::new() }
     }
 
     /// One more exchange, until what is returned is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Exchange {
         let given = Arc::new(Mutex::new(None));
-        self.state().open.push(Arc::downgrade(&given));
+        let mut state = self.state();
+        state.begun += 1;
+        state.open.push(Arc::downgrade(&given));
+        drop(state);
         Exchange { exchanges: Arc::clone(self), given, is_over: false }
+    }
+
+    /// Exchanges so far.
+    pub(super) fn begun(&self) -> u64 {
+        self.state().begun
     }
 
     /// Something that runs on the connection, and ends well whenever it is dropped.
     pub(super) fn tunnel(self: &Arc<Self>) -> Exchange {
         let mut exchange = self.begin();
         exchange.is_over = true;
+        // No stream was opened for it.
+        self.state().begun -= 1;
         exchange
     }
 

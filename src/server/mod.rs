@@ -12,6 +12,7 @@ mod clients;
 mod connection;
 mod exchanges;
 mod first_bytes;
+mod frames;
 mod listening;
 mod proxy_protocol;
 mod reload;

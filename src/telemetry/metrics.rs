@@ -51,6 +51,7 @@ pub struct Metrics {
     upstream_errors: IntCounterVec,
     connection_errors: IntCounterVec,
     handshakes: IntCounterVec,
+    refused_streams: IntCounter,
     upgrades: IntCounterVec,
     open_upgrades: IntGaugeVec,
     certificate_expiry: GaugeVec,
@@ -132,6 +133,13 @@ impl Metrics {
                 "TLS handshakes with clients that were completed.",
                 &["version", "resumed"],
             ),
+            refused_streams: register(
+                &registry,
+                IntCounter::new(
+                    "cookie_firewall_http2_refused_streams_total",
+                    "Streams that became no request: heads too large or malformed, or reset at once.",
+                ),
+            ),
             upgrades: counters(
                 "cookie_firewall_upgrades_total",
                 "Exchanges that became a WebSocket.",
@@ -212,6 +220,11 @@ impl Metrics {
     /// Counts a connection that was refused or cut.
     pub fn count_connection_error(&self, listener: &str, reason: &str) {
         self.connection_errors.with_label_values(&[listener, reason]).inc();
+    }
+
+    /// Counts a stream that HTTP/2 itself refused.
+    pub fn count_refused_stream(&self) {
+        self.refused_streams.inc();
     }
 
     /// Counts a completed TLS handshake.

@@ -2,6 +2,9 @@
 //! client that shows raw bytes.
 #![allow(dead_code, missing_docs)]
 
+pub mod h2;
+pub mod tls;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -62,9 +65,14 @@ fn value(line: &[u8], name: &str) -> Option<Vec<u8>> {
     line[..colon].eq_ignore_ascii_case(name.as_bytes()).then(|| value.to_vec())
 }
 
+/// Bytes both ways, over TCP or TLS.
+pub trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// One side of a connection, read message by message.
 pub struct Peer {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Stream>>,
 }
 
 impl Peer {
@@ -76,7 +84,12 @@ impl Peer {
         stream.set_read_timeout(Some(PATIENCE)).expect("a positive time");
         stream.set_write_timeout(Some(PATIENCE)).expect("a positive time");
         stream.set_nodelay(true).expect("a TCP socket");
-        Self { reader: BufReader::new(stream) }
+        Self::over(stream)
+    }
+
+    /// Over a stream that ends by itself where the peer does nothing.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self { reader: BufReader::new(Box::new(stream)) }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
@@ -85,7 +98,7 @@ impl Peer {
     }
 
     /// The underlying socket, for reading and writing large bodies.
-    pub fn stream(&mut self) -> &mut BufReader<TcpStream> {
+    pub fn stream(&mut self) -> &mut BufReader<Box<dyn Stream>> {
         &mut self.reader
     }
 
