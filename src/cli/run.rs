@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFile, Failure, logging};
 use crate::config;
-use crate::server::{self, Bound};
+use crate::server::{self, Bound, Source};
 use crate::telemetry::{Decided, DecisionLog, Telemetry};
 
 /// Serve the configured sites; SIGTERM finishes what is in flight and ends
@@ -17,6 +17,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let source = Source::new(arguments.file.config.clone());
     let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
     let config = loaded.config;
     logging::start(&config.server.log);
@@ -31,8 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     runtime.block_on(async {
         let stop = stop_signal()?;
         let bound = Bound::new(&config.server)?;
-        let file = Some(arguments.file.config.clone());
-        server::serve(bound, &config, file, Arc::new(telemetry), stop).await?;
+        server::serve(bound, &config, Some(source), Arc::new(telemetry), stop).await?;
         Ok(())
     })
 }

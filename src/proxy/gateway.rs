@@ -97,6 +97,10 @@ impl Gateway {
     pub fn site(&self, host: &str) -> Option<(Cow<'_, str>, &Arc<Site>)> {
         let lower = host.bytes().any(|b| b.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
         let host = lower.as_deref().unwrap_or(host);
+        // A wildcard is no host of its own.
+        if host.starts_with('*') {
+            return None;
+        }
         if let Some((name, site)) = self.sites.get_key_value(host) {
             return Some((Cow::Borrowed(name), site));
         }

@@ -23,7 +23,6 @@ mod watch;
 mod worker;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,6 +34,7 @@ pub use bound::Bound;
 use listening::Listening;
 use reload::Reloader;
 use shared::Shared;
+pub use watch::Source;
 use worker::Handle;
 
 use crate::config::{Config, Server};
@@ -49,7 +49,7 @@ const HANDOVER: Duration = Duration::from_secs(1);
 
 /// Serves `config` on the sockets `bound` until `stop` is ready; then stops accepting, lets what is
 /// in flight finish within the configured time, and returns. The configuration is read again from
-/// `file`, if there is one, when SIGHUP or `POST /-/reload` says so or a file has changed.
+/// `source`, if there is one, when SIGHUP or `POST /-/reload` says so or a file has changed.
 ///
 /// Runs on a current-thread runtime with I/O and time enabled.
 ///
@@ -59,7 +59,7 @@ const HANDOVER: Duration = Duration::from_secs(1);
 pub async fn serve(
     bound: Bound,
     config: &Config,
-    file: Option<PathBuf>,
+    source: Option<Source>,
     telemetry: Arc<Telemetry>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -76,7 +76,7 @@ pub async fn serve(
     let listening = Arc::new(listening);
     listening.open(bound)?;
     let reloader =
-        Reloader { file, shared: Arc::clone(&shared), listening: Arc::clone(&listening), wishes };
+        Reloader { source, shared: Arc::clone(&shared), listening: Arc::clone(&listening), wishes };
     let reloads = tokio::spawn(reloader.run());
     shared.telemetry.metrics.loaded();
     tracing::info!(sites = config.sites.len(), workers = workers.len(), "ready");

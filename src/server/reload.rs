@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -16,7 +16,7 @@ use super::Shared;
 use super::bound::Bound;
 use super::listening::Listening;
 use super::tls::Certificates;
-use super::watch::Watch;
+use super::watch::Source;
 use crate::config::{self, Config, Loaded, Mistakes, Server};
 use crate::proxy::Gateway;
 
@@ -46,7 +46,7 @@ impl fmt::Display for NotLoaded {
 
 /// Loads configurations, one at a time.
 pub(super) struct Reloader {
-    pub(super) file: Option<PathBuf>,
+    pub(super) source: Option<Source>,
     pub(super) shared: Arc<Shared>,
     pub(super) listening: Arc<Listening>,
     pub(super) wishes: mpsc::Receiver<Wish>,
@@ -59,7 +59,6 @@ impl Reloader {
             tracing::error!("SIGHUP cannot be handled");
             return;
         };
-        let mut watch = self.file.clone().map(Watch::new);
         loop {
             let (trigger, wish) = tokio::select! {
                 wish = self.wishes.recv() => match wish {
@@ -67,11 +66,11 @@ impl Reloader {
                     None => return,
                 },
                 _ = hang_up.recv() => ("SIGHUP", None),
-                () = changed(&mut watch) => ("changed file", None),
+                () = changed(&mut self.source) => ("changed file", None),
             };
             // What is read now is not news later; what is written meanwhile is.
-            if let Some(watch) = &mut watch {
-                watch.look().await;
+            if let Some(source) = &mut self.source {
+                source.look().await;
             }
             let result = self.load(trigger).await;
             if let Some(wish) = wish {
@@ -98,7 +97,7 @@ impl Reloader {
     }
 
     async fn try_load(&self) -> Result<usize, NotLoaded> {
-        let file = self.file.clone().ok_or(NotLoaded::NoFile)?;
+        let file = self.source.as_ref().ok_or(NotLoaded::NoFile)?.file().to_owned();
         let before = self.shared.gateway();
         let telemetry = Arc::clone(&self.shared.telemetry);
         let prepare = move || prepare(&file, &before, telemetry);
@@ -152,9 +151,9 @@ fn warn_of_what_stays(before: &Server, after: &Server) {
 }
 
 /// Ready when a file has changed; never, where none is watched.
-async fn changed(watch: &mut Option<Watch>) {
-    match watch {
-        Some(watch) => watch.changed().await,
+async fn changed(source: &mut Option<Source>) {
+    match source {
+        Some(source) => source.changed().await,
         None => std::future::pending().await,
     }
 }

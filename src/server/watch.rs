@@ -19,18 +19,26 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Looks in a row after which a change is taken as it is, though the files still change.
 const PATIENCE: u32 = 4;
 
-/// The state of every file behind a main file.
-pub(super) struct Watch {
+/// Where a configuration comes from: a main file, and the state of every file behind it.
+#[derive(Debug)]
+pub struct Source {
     file: PathBuf,
     /// As of the last load.
     loaded: u64,
 }
 
-impl Watch {
-    /// The files as they are now.
-    pub(super) fn new(file: PathBuf) -> Self {
+impl Source {
+    /// The files behind the main file `file` as they are now. To be made before they are read, so that
+    /// no change is missed.
+    #[must_use]
+    pub fn new(file: PathBuf) -> Self {
         let loaded = state(&file);
         Self { file, loaded }
+    }
+
+    /// The main file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Takes the files as they are now for the ones that were loaded.

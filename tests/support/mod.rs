@@ -409,6 +409,7 @@ impl Firewall {
     }
 
     fn start(path: PathBuf, directory: Directory) -> Self {
+        let source = server::Source::new(path.clone());
         let loaded = config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let config = loaded.config;
         let bound = Bound::new(&config.server).expect("free ports");
@@ -422,7 +423,7 @@ impl Firewall {
             };
             let telemetry = Arc::new(Telemetry::default());
             let serving =
-                async { server::serve(bound, &config, Some(path), telemetry, stop).await };
+                async { server::serve(bound, &config, Some(source), telemetry, stop).await };
             runtime.expect("a runtime").block_on(serving).expect("the server runs");
         });
         let http = http.first().or(https.first()).copied().expect("a listener");
