@@ -163,6 +163,13 @@ impl RequestBody {
         let gate = go_ahead.map_or(Gate::Open, Gate::Waiting);
         Self { body: Some(Uploading { body, upload, gate, site }) }
     }
+
+    /// Asks the client for the body without the upstream's word.
+    pub fn go_ahead(&mut self) {
+        if let Some(uploading) = &mut self.body {
+            uploading.gate = Gate::Open;
+        }
+    }
 }
 
 impl Body for RequestBody {

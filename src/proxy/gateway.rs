@@ -1,13 +1,12 @@
 //! What every exchange needs and none owns: the sites, found by authority.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use tokio_rustls::TlsConnector;
 
 use super::body::BodyError;
+use super::upstream::Upstreams;
 use crate::config::{self, Config};
 use crate::enforce::{Report, RequestLimits};
 use crate::telemetry::{SiteMetrics, Telemetry};
@@ -33,18 +32,24 @@ pub struct Site {
     pub metrics: SiteMetrics,
     /// Who watches.
     pub telemetry: Arc<Telemetry>,
-    /// Connections to its upstream, over all workers.
-    pub open_connections: Arc<AtomicUsize>,
-    /// Whose turn it is among the upstream's addresses.
-    pub next_upstream: AtomicUsize,
-    /// For addresses that speak TLS; made with the first of them.
-    pub tls: OnceLock<TlsConnector>,
+    /// Its upstream, over all workers.
+    pub upstreams: Arc<Upstreams>,
+}
+
+/// Which sites have an upstream that works.
+#[derive(Debug)]
+pub struct Readiness<'g> {
+    /// Whether any has, or there is none that could: one portal that is down must not take the
+    /// others away.
+    pub is_ready: bool,
+    /// The domains of those that have not.
+    pub down: Vec<&'g str>,
 }
 
 impl Gateway {
-    /// Puts the sites of `config` to work.
+    /// Puts the sites of `config` to work, for this many workers.
     #[must_use]
-    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(config: &Config, telemetry: Arc<Telemetry>, workers: usize) -> Self {
         let mut sites: HashMap<Box<str>, Arc<Site>, FixedState> = HashMap::default();
         let mut all = Vec::with_capacity(config.sites.len());
         for (index, config) in config.sites.iter().enumerate() {
@@ -53,9 +58,7 @@ impl Gateway {
                 index,
                 metrics: SiteMetrics::new(&telemetry.metrics, config),
                 telemetry: Arc::clone(&telemetry),
-                open_connections: Arc::default(),
-                next_upstream: AtomicUsize::new(0),
-                tls: OnceLock::new(),
+                upstreams: Upstreams::new(config, workers, &telemetry.metrics),
             });
             for name in std::iter::once(&config.domain).chain(&config.aliases) {
                 sites.insert(name.clone(), Arc::clone(&site));
@@ -70,6 +73,15 @@ impl Gateway {
     #[must_use]
     pub fn sites(&self) -> &[Arc<Site>] {
         &self.all
+    }
+
+    /// Which sites have an upstream that works.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness<'_> {
+        let is_down = |site: &&Arc<Site>| !site.upstreams.is_ready();
+        let down: Vec<_> =
+            self.all.iter().filter(is_down).map(|site| &*site.config.domain).collect();
+        Readiness { is_ready: down.len() < self.all.len() || self.all.is_empty(), down }
     }
 
     /// The site that answers for `host`, whatever its case, and the host in lower case.

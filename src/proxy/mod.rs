@@ -16,23 +16,25 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::header::{CONNECTION, EXPECT, HOST};
+use http::header::{CONNECTION, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 
 pub use body::{BodyError, ResponseBody};
 pub use error::{ProxyError, UpstreamError};
 pub use forward::Client;
-pub use gateway::{Gateway, Site};
+pub use gateway::{Gateway, Readiness, Site};
+pub use upstream::Upstreams;
 
 use crate::consent::Consent;
 use crate::cookie::domain::host_of;
 use crate::enforce;
 use crate::policy::Context;
 use body::{RequestBody, Upload};
-use upstream::{Lease, Pool};
+use upstream::{Attempts, Lease, Purpose};
 
 /// How long a client that expects `100 Continue` is kept waiting for the upstream's word.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,16 +42,15 @@ const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Serves exchanges on one thread, with connections of its own to every upstream.
 pub struct Worker {
     gateway: Arc<Gateway>,
-    /// By [`Site::index`].
-    pools: Box<[Arc<Pool>]>,
+    /// Its place among the workers, from 0.
+    index: usize,
 }
 
 impl Worker {
-    /// A worker for the sites of `gateway`.
+    /// The worker `index` for the sites of `gateway`.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>) -> Self {
-        let pools = gateway.sites().iter().map(|_| Arc::default()).collect();
-        Self { gateway, pools }
+    pub fn new(gateway: Arc<Gateway>, index: usize) -> Self {
+        Self { gateway, index }
     }
 
     /// Answers one request, whatever happens.
@@ -84,7 +85,7 @@ impl Worker {
     /// Closes pooled connections that have waited too long.
     pub fn sweep(&self) {
         for site in self.gateway.sites() {
-            self.pools[site.index].sweep(site);
+            site.upstreams.sweep(self.index);
         }
     }
 
@@ -149,29 +150,45 @@ impl Worker {
         Ok(consent)
     }
 
-    /// Sends the request upstream, again where it certainly was not processed.
+    /// Sends the request upstream, again where it was not processed or may be twice.
     async fn send(
         &self,
         site: &Arc<Site>,
         request: Request<Incoming>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
-        let pool = &self.pools[site.index];
+        let is_upgrade = request.headers().contains_key(UPGRADE);
+        let purpose = if is_upgrade { Purpose::Upgrade } else { Purpose::Exchange };
+        let mut attempts = Attempts::new(purpose, site.upstreams.retries());
         let (mut request, upload) = prepare(site, request);
-        let mut lease = pool.lease(site).await?;
         loop {
-            let spare = spare(&lease, &request);
+            let mut lease = site.upstreams.lease(self.index, &mut attempts).await?;
+            let spare = spare(&request).filter(|_| attempts.may_go_on(lease.is_reused()));
             let limit = site.config.timeouts.first_byte;
-            let mut error = match within(limit, upload.as_deref(), lease.send(request)).await? {
-                Ok(response) => return Ok((response, lease)),
-                Err(error) => error,
+            let answer = within(limit, upload.as_deref(), lease.send(request)).await;
+            let mut error = match answer {
+                Ok(Ok(response)) => {
+                    lease.succeeded();
+                    return Ok((response, lease));
+                }
+                Ok(Err(error)) => error,
+                Err(timeout) => {
+                    lease.failed();
+                    return Err(timeout);
+                }
             };
-            let again = error.take_message().or(spare).filter(|_| lease.is_reused());
-            match again {
-                // Other pooled connections may be as stale; a new one ends the loop.
-                Some(unsent) => request = unsent,
-                None => return Err(classify(error.into_error(), upload.as_deref())),
-            }
-            lease = pool.connect(site).await?;
+            let unsent = error.take_message();
+            let fate = Fate::of(&error, unsent.is_some());
+            let error = classify(error.into_error(), upload.as_deref());
+            note_failure(&lease, fate, &error);
+            let again = unsent.or(spare).filter(|request| fate.allows(request.method()));
+            let Some(again) = again.filter(|_| matches!(error, ProxyError::Upstream(_))) else {
+                return Err(error);
+            };
+            match attempts.next_after_failure(lease.endpoint(), lease.is_reused()) {
+                Some(counts) => counts.then(|| site.upstreams.count_retry()),
+                None => return Err(error),
+            };
+            request = again;
         }
     }
 }
@@ -259,18 +276,88 @@ fn prepare(
     (request, Some(upload))
 }
 
-/// A copy of a request that may be sent twice (RFC 9110 9.2.2), where it goes out on a connection
-/// that the upstream may just be closing (RFC 9112 9.3.1).
-fn spare(lease: &Lease, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-    if !repeatable || !lease.is_reused() {
+/// A copy of a request without a body, which may be sent once more. Bodies are streamed, and not
+/// there any more.
+fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if !request.body().is_end_stream() {
         return None;
     }
     let mut copy = Request::new(RequestBody::none());
+    *copy.version_mut() = request.version();
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
     Some(copy)
+}
+
+/// What an upstream has certainly done with a request that it did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Nothing: it was not sent.
+    Unsent,
+    /// Nothing: it says so (RFC 9113 8.7).
+    Refused,
+    /// Nobody knows: the connection broke.
+    Unknown,
+    /// It answered, with something that is not HTTP.
+    Garbled,
+}
+
+impl Fate {
+    fn of<T>(error: &TrySendError<T>, is_unsent: bool) -> Self {
+        let error = error.error();
+        if is_unsent {
+            Self::Unsent
+        } else if error.is_parse() {
+            Self::Garbled
+        } else {
+            match h2_error(error) {
+                Some(error) if error.is_remote() && is_refusal(error) => Self::Refused,
+                // Found by the firewall's side: the frames break the protocol.
+                Some(error) if error.is_library() => Self::Garbled,
+                _ => Self::Unknown,
+            }
+        }
+    }
+
+    /// Whether a request with this method may be sent again (RFC 9110 9.2.2).
+    fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Unsent | Self::Refused => true,
+            Self::Unknown => method.is_idempotent(),
+            Self::Garbled => false,
+        }
+    }
+}
+
+/// A stream that is refused, or above the last one that GOAWAY promises to serve, was not processed.
+fn is_refusal(error: &h2::Error) -> bool {
+    error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM)
+}
+
+fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+/// What a failed exchange says about the connection and the address.
+fn note_failure(lease: &Lease, fate: Fate, error: &ProxyError) {
+    let ProxyError::Upstream(error) = error else { return };
+    let is_of_one_stream = match error {
+        UpstreamError::Closed(error) => h2_error(error).is_some_and(h2::Error::is_reset),
+        _ => false,
+    };
+    if !is_of_one_stream {
+        lease.retire();
+    }
+    // A pooled connection that was closed is no fault; a new one will tell.
+    let is_fault = match fate {
+        Fate::Garbled => true,
+        Fate::Refused => false,
+        Fate::Unsent | Fate::Unknown => !lease.is_reused(),
+    };
+    if is_fault {
+        lease.failed();
+    }
 }
 
 /// Waits for the head of a response, `limit` at most from the last piece of the request on.
@@ -296,7 +383,7 @@ fn classify(error: hyper::Error, upload: Option<&Upload>) -> ProxyError {
         ProxyError::ClientStalled
     } else if upload.is_some_and(Upload::is_broken) {
         ProxyError::BadRequest("a body that cannot be read")
-    } else if error.is_parse() {
+    } else if error.is_parse() || h2_error(&error).is_some_and(h2::Error::is_library) {
         UpstreamError::Protocol(error.into()).into()
     } else {
         UpstreamError::Closed(error).into()

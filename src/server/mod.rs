@@ -42,12 +42,18 @@ pub async fn serve(
     telemetry: Arc<Telemetry>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let gateway = Arc::new(Gateway::new(config, Arc::clone(&telemetry)));
+    let count = worker_count(&config.server);
+    let gateway = Arc::new(Gateway::new(config, Arc::clone(&telemetry), count));
     let workers = spawn_workers(&config.server, &gateway)?;
+    // Dropped at the end, which ends them.
+    let mut watchers = JoinSet::new();
+    for site in gateway.sites() {
+        watchers.spawn(Arc::clone(&site.upstreams).watch());
+    }
     let ready = Arc::new(AtomicBool::new(true));
     let admin = tokio::spawn(admin::serve(
         tokio::net::TcpListener::from_std(bound.admin)?,
-        Arc::clone(&telemetry),
+        Arc::clone(&gateway),
         Arc::clone(&ready),
     ));
     let connections = telemetry.metrics.connections("http");
@@ -70,10 +76,15 @@ pub async fn serve(
     Ok(())
 }
 
-fn spawn_workers(server: &Server, gateway: &Arc<Gateway>) -> io::Result<Arc<[Handle]>> {
+fn worker_count(server: &Server) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let count = server.workers.unwrap_or(cores);
-    (0..count).map(|index| worker::spawn(index, server.clone(), Arc::clone(gateway))).collect()
+    server.workers.unwrap_or(cores)
+}
+
+fn spawn_workers(server: &Server, gateway: &Arc<Gateway>) -> io::Result<Arc<[Handle]>> {
+    (0..worker_count(server))
+        .map(|index| worker::spawn(index, server.clone(), Arc::clone(gateway)))
+        .collect()
 }
 
 /// Accepts for ever and hands each connection to the worker that has the fewest.

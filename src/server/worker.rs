@@ -19,8 +19,8 @@ use crate::config::Server;
 use crate::proxy::{Client, Gateway, Worker};
 use crate::telemetry::Metrics;
 
-/// How often idle upstream connections are looked through.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often idle upstream connections are looked through: their limits are whole seconds.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Bytes that hyper reads ahead at most, and at least: its buffers grow with the traffic.
 const READ_BUFFER: usize = 64 * 1024;
@@ -81,7 +81,7 @@ pub(super) fn spawn(index: usize, server: Server, gateway: Arc<Gateway>) -> io::
     let load = Arc::<AtomicUsize>::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let serving = Serving {
-        worker: Arc::new(Worker::new(Arc::clone(&gateway))),
+        worker: Arc::new(Worker::new(Arc::clone(&gateway), index)),
         builder: builder(&server),
         response_timeout: server.timeouts.response,
         gateway,
