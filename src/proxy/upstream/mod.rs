@@ -242,3 +242,161 @@ fn names(site: &config::Site) -> (HeaderValue, Authority) {
     let authority = Authority::try_from(host.as_bytes());
     (host, authority.unwrap_or(Authority::from_static("localhost")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use http::Request;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::proxy::body::RequestBody;
+    use crate::telemetry::UpstreamState;
+
+    /// The upstream of a site with these lines, whose names are what `addresses` says at the time.
+    fn upstreams(lines: &str, addresses: &Arc<Mutex<Vec<SocketAddr>>>) -> Arc<Upstreams> {
+        let text = format!("domain = \"portal.example\"\n{lines}");
+        let site = config::site_from_str(Path::new("site.toml"), &text);
+        let site = site.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let addresses = Arc::clone(addresses);
+        let lookup: Lookup = Arc::new(move |_, _| {
+            let found = addresses.lock().expect("no panic").clone();
+            Box::pin(async move { io::Result::Ok(found) })
+        });
+        Upstreams::resolving(&site, 1, &Metrics::new(), &lookup)
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(future)
+    }
+
+    async fn listener(ip: [u8; 4], port: u16) -> TcpListener {
+        let address = SocketAddr::from((Ipv4Addr::from(ip), port));
+        TcpListener::bind(address).await.expect("a free port")
+    }
+
+    /// One exchange with whoever listens; says whether the connection had served before.
+    async fn exchange(upstreams: &Arc<Upstreams>, origin: &TcpListener) -> bool {
+        let mut attempts = Attempts::new(Purpose::Exchange, 0);
+        let mut lease = upstreams.lease(0, &mut attempts).await.expect("a connection");
+        let is_reused = lease.is_reused();
+        if !is_reused {
+            let (mut stream, _) = origin.accept().await.expect("a connection");
+            tokio::spawn(async move {
+                let mut buffer = [0; 1024];
+                while stream.read(&mut buffer).await.is_ok_and(|size| size > 0) {
+                    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+                    stream.write_all(answer).await.expect("a client");
+                }
+            });
+        }
+        let answer = lease.send(Request::new(RequestBody::none())).await.ok().expect("an answer");
+        assert_eq!(answer.status(), 204);
+        lease.release();
+        is_reused
+    }
+
+    #[test]
+    fn connections_follow_the_name() {
+        block_on(async {
+            let first = listener([127, 0, 0, 1], 0).await;
+            let at_first = first.local_addr().expect("bound");
+            let second = listener([127, 0, 0, 2], 0).await;
+            let addresses = Arc::new(Mutex::new(vec![at_first]));
+            let upstreams = upstreams("upstream = \"http://portal.internal\"\n", &addresses);
+            assert!(!exchange(&upstreams, &first).await);
+            assert!(exchange(&upstreams, &first).await);
+            // One more address leaves the connection alone, the loss of its own does not.
+            let later = second.local_addr().expect("bound");
+            addresses.lock().expect("no panic").push(later);
+            upstreams.endpoints[0].resolved.refresh().await.expect("resolved");
+            assert!(exchange(&upstreams, &first).await);
+            addresses.lock().expect("no panic").remove(0);
+            upstreams.endpoints[0].resolved.refresh().await.expect("resolved");
+            assert!(!exchange(&upstreams, &second).await);
+            assert_eq!(upstreams.metrics.connections(UpstreamState::Idle).get(), 1);
+        });
+    }
+
+    #[test]
+    fn an_address_that_is_gone_is_passed_over() {
+        block_on(async {
+            let gone = listener([127, 0, 0, 2], 0).await;
+            let refuses = gone.local_addr().expect("bound");
+            drop(gone);
+            let origin = listener([127, 0, 0, 1], 0).await;
+            let works = origin.local_addr().expect("bound");
+            for order in [[refuses, works], [works, refuses]] {
+                let addresses = Arc::new(Mutex::new(order.to_vec()));
+                let upstreams = upstreams("upstream = \"http://portal.internal\"\n", &addresses);
+                assert!(!exchange(&upstreams, &origin).await);
+            }
+        });
+    }
+
+    #[test]
+    fn an_upgrade_turns_its_connection_into_a_tunnel() {
+        block_on(async {
+            let origin = listener([127, 0, 0, 1], 0).await;
+            let url = format!("http://{}", origin.local_addr().expect("bound"));
+            let lines = format!("upstream = {url:?}\nupstream_connections = 1\n");
+            let upstreams = upstreams(&lines, &Arc::default());
+            let mut attempts = Attempts::new(Purpose::Upgrade, 0);
+            let mut lease = upstreams.lease(0, &mut attempts).await.expect("a connection");
+            let (mut stream, _) = origin.accept().await.expect("a connection");
+            tokio::spawn(async move {
+                let mut buffer = [0; 1024];
+                stream.read(&mut buffer).await.expect("a request");
+                let switch = b"HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+                stream.write_all(switch).await.expect("a client");
+                let size = stream.read(&mut buffer).await.expect("a message");
+                stream.write_all(&buffer[..size]).await.expect("a client");
+            });
+            let request = Request::get("/").header("connection", "upgrade").header("upgrade", "x");
+            let request = request.body(RequestBody::none()).expect("a request");
+            let response = lease.send(request).await.ok().expect("an answer");
+            assert_eq!(response.status(), 101);
+            let tunnel = hyper::upgrade::on(response).await.expect("a tunnel");
+            let mut tunnel = TokioIo::new(tunnel);
+            tunnel.write_all(b"ping").await.expect("an origin");
+            let mut echo = [0; 4];
+            tunnel.read_exact(&mut echo).await.expect("an echo");
+            assert_eq!(&echo, b"ping");
+            // The tunnel is a connection like any other, and no pool has it.
+            assert_eq!(upstreams.metrics.connections(UpstreamState::Active).get(), 1);
+            lease.release();
+            assert_eq!(upstreams.metrics.connections(UpstreamState::Idle).get(), 0);
+            assert_eq!(upstreams.slots.available_permits(), 0);
+            drop(tunnel);
+            assert_eq!(upstreams.slots.available_permits(), 1);
+        });
+    }
+
+    #[test]
+    fn http_2_alone_has_no_upgrade() {
+        let lines = "upstream = \"http://127.0.0.1:1\"\nupstream_http = \"2\"\n";
+        let upstreams = upstreams(lines, &Arc::default());
+        let mut attempts = Attempts::new(Purpose::Upgrade, 0);
+        let lease = block_on(upstreams.lease(0, &mut attempts));
+        assert!(matches!(lease, Err(UpstreamError::Protocol(_))));
+    }
+
+    #[test]
+    fn what_stays_the_same_can_be_carried_over() {
+        let site = |text: &str| {
+            let text = format!("domain = \"portal.example\"\nupstream = \"http://a\"\n{text}");
+            let site = config::site_from_str(Path::new("site.toml"), &text);
+            site.unwrap_or_else(|mistakes| panic!("{mistakes}"))
+        };
+        let upstreams = Upstreams::new(&site(""), 1, &Metrics::new());
+        assert!(upstreams.fits(&site("mode = \"report\"\n")));
+        assert!(!upstreams.fits(&site("retries = 1\n")));
+    }
+}

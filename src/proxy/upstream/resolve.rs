@@ -197,7 +197,7 @@ mod tests {
     fn addresses_take_turns_and_those_that_failed_come_last() {
         let (a, b) = (address("10.0.0.1:80"), address("10.0.0.2:80"));
         let resolved = Resolved::new("portal", 80, scripted(&[&["10.0.0.1:80", "10.0.0.2:80"]]));
-        let mut next = || block_on(resolved.addresses()).expect("known");
+        let next = || block_on(resolved.addresses()).expect("known");
         assert_eq!((next(), next()), (vec![a, b], vec![b, a]));
         resolved.note(a, true);
         assert_eq!((next(), next()), (vec![b, a], vec![b, a]));
