@@ -10,6 +10,7 @@ mod forward;
 mod gateway;
 mod page;
 mod raw_head;
+mod retry;
 mod upstream;
 
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use http::header::{CONNECTION, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 
 pub use body::{BodyError, ResponseBody};
@@ -34,6 +34,7 @@ use crate::cookie::domain::host_of;
 use crate::enforce;
 use crate::policy::Context;
 use body::{RequestBody, Upload};
+use retry::Failed;
 use upstream::{Attempts, Lease, Purpose};
 
 /// How long a client that expects `100 Continue` is kept waiting for the upstream's word.
@@ -162,33 +163,23 @@ impl Worker {
         let (mut request, upload) = prepare(site, request);
         loop {
             let mut lease = site.upstreams.lease(self.index, &mut attempts).await?;
-            let spare = spare(&request).filter(|_| attempts.may_go_on(lease.is_reused()));
+            let may_go_on = attempts.may_go_on(lease.is_reused());
+            let spare = may_go_on.then(|| retry::spare(&request)).flatten();
             let limit = site.config.timeouts.first_byte;
             let answer = within(limit, upload.as_deref(), lease.send(request)).await;
-            let mut error = match answer {
+            let failed = match answer {
                 Ok(Ok(response)) => {
                     lease.succeeded();
                     return Ok((response, lease));
                 }
-                Ok(Err(error)) => error,
+                Ok(Err(error)) => Failed::new(error, upload.as_deref()),
                 Err(timeout) => {
                     lease.failed();
                     return Err(timeout);
                 }
             };
-            let unsent = error.take_message();
-            let fate = Fate::of(&error, unsent.is_some());
-            let error = classify(error.into_error(), upload.as_deref());
-            note_failure(&lease, fate, &error);
-            let again = unsent.or(spare).filter(|request| fate.allows(request.method()));
-            let Some(again) = again.filter(|_| matches!(error, ProxyError::Upstream(_))) else {
-                return Err(error);
-            };
-            match attempts.next_after_failure(lease.endpoint(), lease.is_reused()) {
-                Some(counts) => counts.then(|| site.upstreams.count_retry()),
-                None => return Err(error),
-            };
-            request = again;
+            failed.note(&lease);
+            request = failed.again(spare, &lease, &mut attempts)?;
         }
     }
 }
@@ -276,90 +267,6 @@ fn prepare(
     (request, Some(upload))
 }
 
-/// A copy of a request without a body, which may be sent once more. Bodies are streamed, and not
-/// there any more.
-fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !request.body().is_end_stream() {
-        return None;
-    }
-    let mut copy = Request::new(RequestBody::none());
-    *copy.version_mut() = request.version();
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
-}
-
-/// What an upstream has certainly done with a request that it did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// Nothing: it was not sent.
-    Unsent,
-    /// Nothing: it says so (RFC 9113 8.7).
-    Refused,
-    /// Nobody knows: the connection broke.
-    Unknown,
-    /// It answered, with something that is not HTTP.
-    Garbled,
-}
-
-impl Fate {
-    fn of<T>(error: &TrySendError<T>, is_unsent: bool) -> Self {
-        let error = error.error();
-        if is_unsent {
-            Self::Unsent
-        } else if error.is_parse() {
-            Self::Garbled
-        } else {
-            match h2_error(error) {
-                Some(error) if error.is_remote() && is_refusal(error) => Self::Refused,
-                // Found by the firewall's side: the frames break the protocol.
-                Some(error) if error.is_library() => Self::Garbled,
-                _ => Self::Unknown,
-            }
-        }
-    }
-
-    /// Whether a request with this method may be sent again (RFC 9110 9.2.2).
-    fn allows(self, method: &Method) -> bool {
-        match self {
-            Self::Unsent | Self::Refused => true,
-            Self::Unknown => method.is_idempotent(),
-            Self::Garbled => false,
-        }
-    }
-}
-
-/// A stream that is refused, or above the last one that GOAWAY promises to serve, was not processed.
-fn is_refusal(error: &h2::Error) -> bool {
-    error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM)
-}
-
-fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    std::error::Error::source(error)?.downcast_ref()
-}
-
-/// What a failed exchange says about the connection and the address.
-fn note_failure(lease: &Lease, fate: Fate, error: &ProxyError) {
-    let ProxyError::Upstream(error) = error else { return };
-    let is_of_one_stream = match error {
-        UpstreamError::Closed(error) => h2_error(error).is_some_and(h2::Error::is_reset),
-        _ => false,
-    };
-    if !is_of_one_stream {
-        lease.retire();
-    }
-    // A pooled connection that was closed is no fault; a new one will tell.
-    let is_fault = match fate {
-        Fate::Garbled => true,
-        Fate::Refused => false,
-        Fate::Unsent | Fate::Unknown => !lease.is_reused(),
-    };
-    if is_fault {
-        lease.failed();
-    }
-}
-
 /// Waits for the head of a response, `limit` at most from the last piece of the request on.
 async fn within<T>(
     limit: Duration,
@@ -374,19 +281,6 @@ async fn within<T>(
             Err(_) if upload.map(Upload::progress) != before => {}
             Err(_) => return Err(UpstreamError::FirstByteTimeout.into()),
         }
-    }
-}
-
-/// Whose fault a failed exchange is.
-fn classify(error: hyper::Error, upload: Option<&Upload>) -> ProxyError {
-    if upload.is_some_and(Upload::has_stalled) {
-        ProxyError::ClientStalled
-    } else if upload.is_some_and(Upload::is_broken) {
-        ProxyError::BadRequest("a body that cannot be read")
-    } else if error.is_parse() || h2_error(&error).is_some_and(h2::Error::is_library) {
-        UpstreamError::Protocol(error.into()).into()
-    } else {
-        UpstreamError::Closed(error).into()
     }
 }
 

@@ -132,8 +132,10 @@ mod tests {
     use config::Balance::{First, LeastLoaded, RoundRobin};
 
     /// Weight, load, and `u`p, `d`own, `t`ried, or `x` for both of these.
-    fn candidates(list: &[(u32, usize, char)]) -> Vec<Candidate> {
-        let candidate = |&(weight, load, state): &(u32, usize, char)| Candidate {
+    type Row = (u32, usize, char);
+
+    fn candidates(list: &[Row]) -> Vec<Candidate> {
+        let candidate = |&(weight, load, state): &Row| Candidate {
             weight,
             load,
             is_up: matches!(state, 'u' | 't'),
@@ -143,7 +145,7 @@ mod tests {
     }
 
     /// How often each is chosen in `rounds` rounds.
-    fn spread(kind: config::Balance, rounds: u32, list: &[(u32, usize, char)]) -> Vec<u32> {
+    fn spread(kind: config::Balance, rounds: u32, list: &[Row]) -> Vec<u32> {
         let candidates = candidates(list);
         let balance = Balance::new(kind, list.len());
         let mut source = fastrand::Rng::with_seed(7);
@@ -183,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_down_or_tried_is_left_out() {
         for kind in [LeastLoaded, RoundRobin, First] {
-            let cases: &[(&str, &[(u32, usize, char)], &[u32])] = &[
+            let cases: [(&str, &[Row], &[u32]); 5] = [
                 ("one down", &[(9, 0, 'd'), (1, 9, 'u')], &[0, 10]),
                 ("one tried", &[(9, 0, 't'), (1, 9, 'u')], &[0, 10]),
                 ("the other is down", &[(9, 0, 't'), (1, 9, 'd')], &[0, 10]),

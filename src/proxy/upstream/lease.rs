@@ -138,6 +138,11 @@ impl Lease {
         self.place.endpoint().health.failed(Instant::now());
     }
 
+    /// Counts that the exchange is tried again.
+    pub fn count_retry(&self) {
+        self.place.upstreams.metrics.retries.inc();
+    }
+
     /// Lets no further exchange use the connection.
     pub fn retire(&self) {
         // HTTP/1.1's is not in the pool, and closes with this lease.

@@ -169,11 +169,6 @@ impl Upstreams {
         Err(failure.unwrap_or_else(none))
     }
 
-    /// Counts a request that is sent again.
-    pub(super) fn count_retry(&self) {
-        self.metrics.retries.inc();
-    }
-
     /// Closes a worker's connections that have waited too long.
     pub(super) fn sweep(&self, worker: usize) {
         for endpoint in 0..self.endpoints.len() {
@@ -217,8 +212,11 @@ impl Upstreams {
         if !self.evict(worker) {
             return Err(UpstreamError::Overloaded);
         }
-        // The socket closes a moment later.
-        Arc::clone(&self.slots).acquire_owned().await.map_err(|_| UpstreamError::Overloaded)
+        // The socket closes a moment later. The wait ends before that for the connection does, so
+        // that the site's limit is not taken for the address's fault.
+        let slot = Arc::clone(&self.slots).acquire_owned();
+        let slot = tokio::time::timeout(self.config.connect_timeout / 2, slot).await;
+        slot.ok().and_then(Result::ok).ok_or(UpstreamError::Overloaded)
     }
 
     /// Closes an idle connection, of `worker` if it has one; says whether there was one.
@@ -353,7 +351,7 @@ mod tests {
             let (mut stream, _) = origin.accept().await.expect("a connection");
             tokio::spawn(async move {
                 let mut buffer = [0; 1024];
-                stream.read(&mut buffer).await.expect("a request");
+                assert!(stream.read(&mut buffer).await.expect("a request") > 0);
                 let switch = b"HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
                 stream.write_all(switch).await.expect("a client");
                 let size = stream.read(&mut buffer).await.expect("a message");

@@ -108,9 +108,19 @@ impl Resolved {
         if self.is_literal {
             return;
         }
+        let mut is_failing = false;
         loop {
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(host = %self.host, %error, "cannot resolve; keeping what was known");
+            match self.refresh().await {
+                // Once is enough for the log, however long it lasts.
+                Err(error) if !is_failing => {
+                    tracing::warn!(host = %self.host, %error, "cannot resolve; keeping what was known");
+                    is_failing = true;
+                }
+                Ok(()) if is_failing => {
+                    tracing::info!(host = %self.host, "resolved again");
+                    is_failing = false;
+                }
+                _ => {}
             }
             tokio::time::sleep(every).await;
         }
