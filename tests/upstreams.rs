@@ -542,6 +542,70 @@ fn a_client_that_does_not_read_stops_the_upstream() {
 }
 
 #[test]
+fn clients_that_do_not_read_do_not_stop_their_neighbours() {
+    let (stopped, has_stopped) = mpsc::channel();
+    let origin = Mortal::h2(move |request, mut respond| {
+        let stopped = stopped.clone();
+        async move {
+            if request.uri().path() == "/" {
+                return answer(respond, "two");
+            }
+            let mut stream = respond.send_response(Response::new(()), false).expect("a client");
+            loop {
+                stream.reserve_capacity(64 * 1024);
+                let capacity = std::future::poll_fn(|cx| stream.poll_capacity(cx));
+                match tokio::time::timeout(Duration::from_secs(1), capacity).await {
+                    Ok(Some(Ok(size))) => {
+                        stream.send_data(vec![0; size].into(), false).expect("a client");
+                    }
+                    _ => break,
+                }
+            }
+            let _ = stopped.send(());
+            std::future::pending::<()>().await;
+        }
+    });
+    let firewall = Firewall::with(&site(&[origin.url()], PRIOR_KNOWLEDGE));
+    let mut peers: Vec<Peer> = (0..8).map(|_| firewall.connect()).collect();
+    for peer in &mut peers {
+        peer.send(format!("GET /endless HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+    }
+    for _ in &peers {
+        has_stopped.recv_timeout(PATIENCE).expect("the upstream stops");
+    }
+    assert_eq!((firewall.get("/", &[]).text().as_str(), origin.connections()), ("two", 1));
+}
+
+#[test]
+fn an_upload_that_is_answered_and_never_read_holds_no_connection() {
+    let (closed, has_closed) = mpsc::channel();
+    let origin = Mortal::new(None, move |io| {
+        let closed = closed.clone();
+        let connection = h2_connection(Arc::default(), |request, respond| async move {
+            let is_upload = request.method() == http::Method::POST;
+            answer(respond, "two");
+            let _held = request;
+            if is_upload {
+                std::future::pending::<()>().await;
+            }
+        });
+        async move {
+            connection(io).await;
+            let _ = closed.send(());
+        }
+    });
+    let firewall = Firewall::with(&site(&[origin.url()], PRIOR_KNOWLEDGE));
+    let mut peer = firewall.connect();
+    peer.send(format!("POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 9999999\r\n\r\n"));
+    peer.send(vec![0; 1 << 18]);
+    let head = peer.head().expect("an answer before the end");
+    assert_eq!(head.status(), 200);
+    firewall.wait_for("the end of the exchange", |f| f.metric(CONNECTIONS, &[]) == 0.0);
+    has_closed.recv_timeout(PATIENCE).expect("the connection is closed");
+    assert_eq!((firewall.get("/", &[]).status(), origin.connections()), (200, 2));
+}
+
+#[test]
 fn an_upload_that_the_upstream_does_not_read_stops_the_client() {
     let origin = Mortal::h2(|request, respond| async move {
         let _held = (request, respond);

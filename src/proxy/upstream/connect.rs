@@ -5,14 +5,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use http::uri::Authority;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -26,16 +27,17 @@ use super::endpoint::Endpoint;
 use super::form;
 use super::transport::{Stream, Transport};
 use crate::config::{HttpVersion, Upstream};
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::{RequestBody, Upload};
 use crate::proxy::error::UpstreamError;
 use crate::proxy::raw_head::{Aside, Scanned};
 
 const HTTP_1_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
 
-/// What an upstream may send on one stream, and on a connection, before it has been passed on.
+/// What an upstream may send on one stream, and on a connection, before it has been passed on. The
+/// connection has room for all of its streams: clients that do not read stop theirs alone.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
 
 /// What is kept of a request's body that an upstream does not take.
 const SEND_BUFFER: usize = 256 * 1024;
@@ -47,6 +49,9 @@ const HEADER_LIST: u32 = 256 * 1024;
 /// say so. Only while it has requests: an idle connection that is dead is noticed when it is used.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an HTTP/2 connection has to say goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Streams on one HTTP/2 connection at most; one more opens another connection. More would have
 /// responses wait for each other in one TCP stream.
@@ -256,8 +261,7 @@ impl Http1 {
     }
 }
 
-/// HTTP/2 on a connection, which closes when the last of its clones is gone and its streams have
-/// ended.
+/// HTTP/2 on a connection, which closes when the last of its clones is gone.
 #[derive(Clone)]
 pub struct Http2 {
     sender: http2::SendRequest<RequestBody>,
@@ -265,11 +269,49 @@ pub struct Http2 {
     streams: Arc<AtomicUsize>,
     tls: bool,
     authority: Authority,
+    /// The body of the last request.
+    upload: Weak<Upload>,
+    _socket: Arc<Socket>,
+}
+
+/// Where hyper's tasks run, and the first of them, which has the socket.
+#[derive(Clone, Default)]
+struct Tasks(Arc<OnceLock<AbortHandle>>);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        let task = tokio::spawn(future).abort_handle();
+        self.0.get_or_init(|| task);
+    }
+}
+
+/// Closes an HTTP/2 connection for certain. hyper does once no stream is left; but one whose body
+/// the upstream does not take, though it has answered, would stay for ever.
+struct Socket(Tasks);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let Some(task) = self.0.0.get().cloned() else { return };
+        match tokio::runtime::Handle::try_current() {
+            _ if task.is_finished() => {}
+            Ok(runtime) => {
+                runtime.spawn(async move {
+                    tokio::time::sleep(CLOSE_TIMEOUT).await;
+                    task.abort();
+                });
+            }
+            Err(_) => task.abort(),
+        }
+    }
 }
 
 impl Http2 {
     async fn on(transport: Transport, endpoint: &Endpoint) -> Result<Self, UpstreamError> {
-        let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+        let tasks = Tasks::default();
+        let (sender, mut connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -293,7 +335,8 @@ impl Http2 {
             .await;
         });
         let (tls, authority) = (endpoint.config.tls, endpoint.authority.clone());
-        Ok(Self { sender, streams, tls, authority })
+        let (upload, _socket) = (Weak::new(), Arc::new(Socket(tasks)));
+        Ok(Self { sender, streams, tls, authority, upload, _socket })
     }
 
     /// Sends a request on a stream of its own and waits for the head of the response.
@@ -307,7 +350,13 @@ impl Http2 {
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         form::to_http2(&mut request, self.tls, &self.authority);
         request.body_mut().go_ahead();
+        self.upload = request.body().upload();
         self.sender.try_send_request(request).await
+    }
+
+    /// Whether the body of the last request is still being sent.
+    pub fn is_sending(&self) -> bool {
+        self.upload.strong_count() > 0
     }
 
     /// Whether a connection with this many streams takes another.

@@ -172,7 +172,12 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(Carrier::Stream(id, _)) = &self.carrier {
+        if let Some(Carrier::Stream(id, http2)) = &self.carrier {
+            // What has been answered before its body was taken may never be: the stream stays, and
+            // the upstream counts it.
+            if http2.is_sending() {
+                self.retire();
+            }
             let rules = self.place.upstreams.rules(self.place.endpoint);
             self.place.pool().end_stream(*id, &rules);
         }
