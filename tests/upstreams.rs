@@ -245,6 +245,26 @@ fn requests_that_may_be_sent_again_are() {
 }
 
 #[test]
+fn a_pooled_connection_that_has_died_costs_no_retry() {
+    // Each connection answers once, takes a second request, and closes.
+    let origin = Origin::raw(|peer, _| {
+        if peer.request().is_some() {
+            peer.send(OK).request();
+        }
+    });
+    let more = "retries = 0\n[health]\neject_after = 1\n";
+    let firewall = Firewall::with(&site(&[origin.url()], more));
+    let mut peer = firewall.connect();
+    for _ in 0..10 {
+        assert_eq!(get(&mut peer).status(), 200);
+    }
+    assert_eq!(origin.connections(), 10);
+    // Nor is it the address's fault.
+    assert_eq!(retries(&firewall), 0.0);
+    assert_eq!(firewall.metric("cookie_firewall_upstream_ejections_total", &[]), 0.0);
+}
+
+#[test]
 fn a_request_with_a_body_is_not_sent_twice() {
     let origin = silent_at_first(1);
     let firewall = Firewall::with(&site(&[origin.url()], ""));
