@@ -3,16 +3,14 @@
 //! `cargo bench --bench decide`.
 
 use cookie_firewall::charter::Charter;
-use cookie_firewall::config::{Config, Limits, Log, Server, Site, site_from_str};
+use cookie_firewall::config::{Config, Server, Site, site_from_str};
 use cookie_firewall::consent::{Consent, Ids};
 use cookie_firewall::cookie::Pairs;
-use cookie_firewall::enforce::RequestLimits;
 use cookie_firewall::policy::{self, Context};
 use cookie_firewall::proxy::Gateway;
 use cookie_firewall::telemetry::Telemetry;
 use divan::{Bencher, black_box};
 use std::sync::Arc;
-use std::time::Duration;
 
 fn main() {
     divan::main();
@@ -75,18 +73,9 @@ fn lookup(bencher: Bencher<'_, '_>, declarations: usize) {
 /// Finding a site by its host, among more and more sites.
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn find_site(bencher: Bencher<'_, '_>, sites: usize) {
-    let server = Server {
-        http: vec![],
-        admin: ([127, 0, 0, 1], 0).into(),
-        workers: Some(1),
-        limits: Limits { header_bytes: 65_536, cookies: RequestLimits::default() },
-        request_head_timeout: Duration::from_secs(1),
-        response_timeout: Duration::from_secs(1),
-        shutdown_timeout: Duration::from_secs(1),
-        log: Log { level: "info".into(), json: false },
-    };
+    let server = Server::default();
     let domain = |i| format!("data{i}.example.fr");
     let sites = (0..sites).map(|i| Arc::new(site(&domain(i), 0))).collect();
-    let gateway = Gateway::new(&Config { server, sites }, Arc::new(Telemetry::default()));
+    let gateway = Gateway::new(&Config { server, sites }, Arc::new(Telemetry::default()), 1);
     bencher.bench(|| gateway.site(black_box("data0.example.fr")).is_some());
 }

@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -217,6 +217,18 @@ impl RequestBody {
         let body = Watched::new(incoming, site.config.timeouts.idle, Some(pace));
         let gate = go_ahead.map_or(Gate::Open, Gate::Waiting);
         Self { body: Some(Uploading { body, upload, gate, site }) }
+    }
+
+    /// How the body is doing, for as long as it is being sent.
+    pub fn upload(&self) -> Weak<Upload> {
+        self.body.as_ref().map(|uploading| Arc::downgrade(&uploading.upload)).unwrap_or_default()
+    }
+
+    /// Asks the client for the body without the upstream's word.
+    pub fn go_ahead(&mut self) {
+        if let Some(uploading) = &mut self.body {
+            uploading.gate = Gate::Open;
+        }
     }
 }
 

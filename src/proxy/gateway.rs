@@ -2,17 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use tokio_rustls::TlsConnector;
 
 use super::body::BodyError;
-use super::upstream::Pool;
+use super::upstream::Upstreams;
 use crate::config::{self, Config, Server};
 use crate::enforce::Report;
-use crate::telemetry::{SiteMetrics, Telemetry};
+use crate::telemetry::{Metrics, SiteMetrics, Telemetry};
 
 /// The sites of one configuration.
 pub struct Gateway {
@@ -37,32 +35,45 @@ pub struct Site {
     pub metrics: SiteMetrics,
     /// Who watches.
     pub telemetry: Arc<Telemetry>,
-    /// Connections to its upstream, over all workers.
-    pub open_connections: Arc<AtomicUsize>,
-    /// Whose turn it is among the upstream's addresses.
-    pub next_upstream: AtomicUsize,
-    /// By worker.
-    pub pools: Box<[Arc<Pool>]>,
-    /// For addresses that speak TLS; made with the first of them.
-    pub tls: OnceLock<TlsConnector>,
+    /// Its upstream, over all workers.
+    pub upstreams: Arc<Upstreams>,
+}
+
+/// Which sites have an upstream that works.
+#[derive(Debug)]
+pub struct Readiness<'g> {
+    /// Whether any has, or there is none that could: one portal that is down must not take the
+    /// others away.
+    pub is_ready: bool,
+    /// The domains of those that have not.
+    pub down: Vec<&'g str>,
 }
 
 impl Gateway {
-    /// Puts the sites of `config` to work.
+    /// Puts the sites of `config` to work, for this many workers.
     #[must_use]
     pub fn new(config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
-        Self::build(config, workers, telemetry)
+        Self::build(config, telemetry, |site, metrics| Upstreams::new(site, workers, metrics))
     }
 
-    /// Puts the sites of `config` to work in place of those of `before`; an upstream that has not
-    /// changed keeps its connections.
+    /// Puts the sites of `config` to work in place of those of `before`, for as many workers; an
+    /// upstream that has not changed keeps its connections, and what is known of its health.
     #[must_use]
-    pub fn after(before: &Self, config: &Config, telemetry: Arc<Telemetry>) -> Self {
-        let _ = before;
-        Self::build(config, 64, telemetry)
+    pub fn after(before: &Self, config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
+        Self::build(config, telemetry, |site, metrics| {
+            let same = before.sites.get(&site.domain).map(|old| &old.upstreams);
+            match same.filter(|upstreams| upstreams.fits(site)) {
+                Some(upstreams) => Arc::clone(upstreams),
+                None => Upstreams::new(site, workers, metrics),
+            }
+        })
     }
 
-    fn build(config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
+    fn build(
+        config: &Config,
+        telemetry: Arc<Telemetry>,
+        upstreams: impl Fn(&config::Site, &Metrics) -> Arc<Upstreams>,
+    ) -> Self {
         let mut sites: HashMap<Box<str>, Arc<Site>, FixedState> = HashMap::default();
         let mut all = Vec::with_capacity(config.sites.len());
         for (index, config) in config.sites.iter().enumerate() {
@@ -71,10 +82,7 @@ impl Gateway {
                 index,
                 metrics: SiteMetrics::new(&telemetry.metrics, config),
                 telemetry: Arc::clone(&telemetry),
-                open_connections: Arc::default(),
-                next_upstream: AtomicUsize::new(0),
-                pools: (0..workers).map(|_| Arc::default()).collect(),
-                tls: OnceLock::new(),
+                upstreams: upstreams(config, &telemetry.metrics),
             });
             for name in std::iter::once(&config.domain).chain(&config.aliases) {
                 sites.insert(name.clone(), Arc::clone(&site));
@@ -90,6 +98,15 @@ impl Gateway {
     #[must_use]
     pub fn sites(&self) -> &[Arc<Site>] {
         &self.all
+    }
+
+    /// Which sites have an upstream that works.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness<'_> {
+        let is_down = |site: &&Arc<Site>| !site.upstreams.is_ready();
+        let down: Vec<_> =
+            self.all.iter().filter(is_down).map(|site| &*site.config.domain).collect();
+        Readiness { is_ready: down.len() < self.all.len() || self.all.is_empty(), down }
     }
 
     /// The site that answers for `host`, whatever its case, and the host in lower case.

@@ -11,6 +11,7 @@ mod forward;
 mod gateway;
 mod page;
 mod raw_head;
+mod retry;
 mod route;
 mod upgrade;
 mod upstream;
@@ -27,16 +28,17 @@ use tokio::sync::oneshot;
 pub use body::{BodyError, ResponseBody};
 pub use client::{Client, Keep};
 pub use error::{ProxyError, UpstreamError};
-
-pub use gateway::{Gateway, Site};
+pub use gateway::{Gateway, Readiness, Site};
+pub use upstream::Upstreams;
 
 use crate::consent::Consent;
 use crate::enforce::{self, Mode};
 use crate::policy::Context;
 use body::{Pace, RequestBody, Upload};
+use retry::Failed;
 use route::{Route, route};
 use upgrade::Upgrade;
-use upstream::Lease;
+use upstream::{Attempts, Lease, Purpose};
 
 /// How long a client that expects `100 Continue` is kept waiting for the upstream's word.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -94,7 +96,7 @@ impl Worker {
     /// Closes pooled connections that have waited too long.
     pub fn sweep(&self, gateway: &Gateway) {
         for site in gateway.sites() {
-            site.pools[self.index].sweep(site);
+            site.upstreams.sweep(self.index);
         }
     }
 
@@ -130,8 +132,10 @@ impl Worker {
         if upgrade.is_some() {
             Upgrade::ask(request.headers_mut());
         }
+        let is_upgrade = upgrade.is_some();
+        let purpose = if is_upgrade { Purpose::Upgrade } else { Purpose::Exchange };
         let sent = Instant::now();
-        let (mut response, lease) = self.send(gateway, site, request, upgrade.is_some()).await?;
+        let (mut response, lease) = self.send(gateway, site, request, purpose).await?;
         site.metrics.observe_upstream(sent.elapsed());
         if forward::has_unknown_coding(response.headers()) {
             let error = "a transfer coding other than chunked";
@@ -160,31 +164,35 @@ impl Worker {
         Ok(Response::from_parts(parts, body))
     }
 
-    /// Sends the request upstream, again where it certainly was not processed.
+    /// Sends the request upstream, again where it was not processed or may be twice.
     async fn send(
         &self,
         gateway: &Gateway,
         site: &Arc<Site>,
         request: Request<Incoming>,
-        _upgrades: bool,
+        purpose: Purpose,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
-        let pool = &site.pools[self.index];
+        let mut attempts = Attempts::new(purpose, site.upstreams.retries());
         let (mut request, upload) = prepare(gateway, site, request);
-        let mut lease = pool.lease(site).await?;
         loop {
-            let spare = spare(&lease, &request);
+            let mut lease = site.upstreams.lease(self.index, &mut attempts).await?;
+            let may_go_on = attempts.may_go_on(lease.is_reused());
+            let spare = may_go_on.then(|| retry::spare(&request)).flatten();
             let limit = site.config.timeouts.first_byte;
-            let mut error = match within(limit, upload.as_deref(), lease.send(request)).await? {
-                Ok(response) => return Ok((response, lease)),
-                Err(error) => error,
+            let answer = within(limit, upload.as_deref(), lease.send(request)).await;
+            let failed = match answer {
+                Ok(Ok(response)) => {
+                    lease.succeeded();
+                    return Ok((response, lease));
+                }
+                Ok(Err(error)) => Failed::new(error, upload.as_deref()),
+                Err(timeout) => {
+                    lease.failed();
+                    return Err(timeout);
+                }
             };
-            let again = error.take_message().or(spare).filter(|_| lease.is_reused());
-            match again {
-                // Other pooled connections may be as stale; a new one ends the loop.
-                Some(unsent) => request = unsent,
-                None => return Err(classify(error.into_error(), upload.as_deref())),
-            }
-            lease = pool.connect(site).await?;
+            failed.note(&lease);
+            request = failed.again(spare, &lease, &mut attempts)?;
         }
     }
 }
@@ -226,20 +234,6 @@ fn prepare(
     (request, Some(upload))
 }
 
-/// A copy of a request that may be sent twice (RFC 9110 9.2.2), where it goes out on a connection
-/// that the upstream may just be closing (RFC 9112 9.3.1).
-fn spare(lease: &Lease, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-    if !repeatable || !lease.is_reused() {
-        return None;
-    }
-    let mut copy = Request::new(RequestBody::none());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
-}
-
 /// Waits for the head of a response, `limit` at most from the last piece of the request on.
 async fn within<T>(
     limit: Duration,
@@ -254,21 +248,6 @@ async fn within<T>(
             Err(_) if upload.map(Upload::progress) != before => {}
             Err(_) => return Err(UpstreamError::FirstByteTimeout.into()),
         }
-    }
-}
-
-/// Whose fault a failed exchange is.
-fn classify(error: hyper::Error, upload: Option<&Upload>) -> ProxyError {
-    if upload.is_some_and(Upload::is_too_large) {
-        ProxyError::BodyTooLarge
-    } else if upload.is_some_and(Upload::has_stalled) {
-        ProxyError::ClientStalled
-    } else if upload.is_some_and(Upload::is_broken) {
-        ProxyError::BadRequest("a body that cannot be read")
-    } else if error.is_parse() {
-        UpstreamError::Protocol(error.into()).into()
-    } else {
-        UpstreamError::Closed(error).into()
     }
 }
 

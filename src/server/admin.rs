@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Shared;
 use super::reload::{NotLoaded, Ready, Wish};
+use crate::proxy::{Gateway, Readiness};
 
 /// Where a reload is asked for.
 const RELOAD: &str = "/-/reload";
@@ -68,12 +69,12 @@ impl Admin {
         match *request.method() {
             Method::POST if path == RELOAD => self.reload(request).await,
             Method::GET | Method::HEAD if path == RELOAD => not_allowed("POST"),
-            Method::GET | Method::HEAD => self.show(path),
+            Method::GET | Method::HEAD => self.show(path, request.uri().query()),
             _ => not_allowed("GET, HEAD"),
         }
     }
 
-    fn show(&self, path: &str) -> Response<Full<Bytes>> {
+    fn show(&self, path: &str, query: Option<&str>) -> Response<Full<Bytes>> {
         match path {
             "/metrics" => {
                 let mut response =
@@ -82,7 +83,9 @@ impl Admin {
                 response
             }
             "/livez" => text(StatusCode::OK, "ok\n"),
-            "/readyz" if self.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ok\n"),
+            "/readyz" if self.ready.load(Ordering::Acquire) => {
+                readiness(&self.shared.gateway(), query)
+            }
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             _ => text(StatusCode::NOT_FOUND, "try /metrics, /livez, /readyz or POST /-/reload\n"),
         }
@@ -108,6 +111,25 @@ impl Admin {
             Err(_) => gone(),
         }
     }
+}
+
+/// Whether the process can serve, or with `site=DOMAIN` whether that site can.
+fn readiness(gateway: &Gateway, query: Option<&str>) -> Response<Full<Bytes>> {
+    let mut asked = query.into_iter().flat_map(|query| query.split('&'));
+    let Some(domain) = asked.find_map(|part| part.strip_prefix("site=")) else {
+        return all_sites(&gateway.readiness());
+    };
+    match gateway.site(domain) {
+        None => text(StatusCode::NOT_FOUND, "no such site\n"),
+        Some((_, site)) if site.upstreams.is_ready() => text(StatusCode::OK, "ok\n"),
+        Some(_) => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
+    }
+}
+
+fn all_sites(readiness: &Readiness<'_>) -> Response<Full<Bytes>> {
+    let status = if readiness.is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let down: String = readiness.down.iter().map(|domain| format!("down: {domain}\n")).collect();
+    text(status, if readiness.is_ready { format!("ok\n{down}") } else { down })
 }
 
 fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {

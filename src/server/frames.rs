@@ -229,7 +229,7 @@ mod tests {
     fn a_flood_is_one_beside_what_is_asked_for() {
         let (counts, mut reader) = (Counts::new(), Reader::new());
         reader.read(&[0; PREFACE], &counts);
-        let send = |reader: &mut Reader, kind, stream, times| {
+        let send = |reader: &mut Reader, kind, stream: u32, times: u32| {
             (0..times)
                 .for_each(|n| reader.read(&frame(kind, END_HEADERS, stream + 2 * n, 0), &counts));
         };

@@ -20,6 +20,7 @@ mod shared;
 mod stalling;
 mod tls;
 mod watch;
+mod watchers;
 mod worker;
 
 use std::io;
@@ -34,6 +35,7 @@ pub use bound::Bound;
 use listening::Listening;
 use reload::Reloader;
 use shared::Shared;
+use watchers::Watchers;
 pub use watch::Source;
 use worker::Handle;
 
@@ -75,8 +77,16 @@ pub async fn serve(
         Listening::new(Arc::clone(&shared), Arc::clone(&workers), Arc::clone(&ready), wish);
     let listening = Arc::new(listening);
     listening.open(bound)?;
-    let reloader =
-        Reloader { source, shared: Arc::clone(&shared), listening: Arc::clone(&listening), wishes };
+    let watchers = Watchers::default();
+    watchers.follow(&shared.gateway());
+    let reloader = Reloader {
+        source,
+        shared: Arc::clone(&shared),
+        listening: Arc::clone(&listening),
+        watchers,
+        workers: count,
+        wishes,
+    };
     let reloads = tokio::spawn(reloader.run());
     shared.telemetry.metrics.loaded();
     tracing::info!(sites = config.sites.len(), workers = workers.len(), "ready");

@@ -17,6 +17,7 @@ use super::bound::Bound;
 use super::listening::Listening;
 use super::tls::Certificates;
 use super::watch::Source;
+use super::watchers::Watchers;
 use crate::config::{self, Config, Loaded, Mistakes, Server};
 use crate::proxy::Gateway;
 
@@ -49,6 +50,8 @@ pub(super) struct Reloader {
     pub(super) source: Option<Source>,
     pub(super) shared: Arc<Shared>,
     pub(super) listening: Arc<Listening>,
+    pub(super) watchers: Watchers,
+    pub(super) workers: usize,
     pub(super) wishes: mpsc::Receiver<Wish>,
 }
 
@@ -100,7 +103,8 @@ impl Reloader {
         let file = self.source.as_ref().ok_or(NotLoaded::NoFile)?.file().to_owned();
         let before = self.shared.gateway();
         let telemetry = Arc::clone(&self.shared.telemetry);
-        let prepare = move || prepare(&file, &before, telemetry);
+        let workers = self.workers;
+        let prepare = move || prepare(&file, &before, workers, telemetry);
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let prepared =
             prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
@@ -113,6 +117,7 @@ impl Reloader {
     fn swap(&self, config: &Config, gateway: Gateway, certificates: Certificates, bound: Bound) {
         warn_of_what_stays(&self.shared.gateway().server, &config.server);
         self.shared.certificates.store(Arc::new(certificates));
+        self.watchers.follow(&gateway);
         self.shared.install(Arc::new(gateway));
         self.listening.change(&config.server, bound);
     }
@@ -129,13 +134,14 @@ struct Prepared {
 fn prepare(
     file: &Path,
     before: &Gateway,
+    workers: usize,
     telemetry: Arc<crate::telemetry::Telemetry>,
 ) -> Result<Prepared, Mistakes> {
     let Loaded { config, warnings } = config::load(file)?;
     for warning in &warnings.0 {
         tracing::warn!("{warning}");
     }
-    let gateway = Gateway::after(before, &config, telemetry);
+    let gateway = Gateway::after(before, &config, workers, telemetry);
     let certificates = Certificates::new(&config);
     Ok(Prepared { config, gateway, certificates })
 }

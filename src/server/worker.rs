@@ -12,8 +12,8 @@ use super::Shared;
 use super::connection::{Accepted, Serving};
 use crate::proxy::Worker;
 
-/// How often idle upstream connections are looked through.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often idle upstream connections are looked through: their limits are whole seconds.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The main thread's hold on a worker.
 pub(super) struct Handle {

@@ -55,6 +55,10 @@ pub struct Metrics {
     upgrades: IntCounterVec,
     open_upgrades: IntGaugeVec,
     certificate_expiry: GaugeVec,
+    upstream_retries: IntCounterVec,
+    upstream_up: IntGaugeVec,
+    upstream_ejections: IntCounterVec,
+    upstream_checks: IntCounterVec,
     reloads: IntCounterVec,
     last_reload: Gauge,
 }
@@ -155,6 +159,26 @@ impl Metrics {
                     ),
                     &["site"],
                 ),
+            ),
+            upstream_retries: counters(
+                "cookie_firewall_upstream_retries_total",
+                "Requests sent again after a failure.",
+                &["site"],
+            ),
+            upstream_up: gauges(
+                "cookie_firewall_upstream_up",
+                "Whether an address is given exchanges: neither ejected nor down by its checks.",
+                &["site", "upstream"],
+            ),
+            upstream_ejections: counters(
+                "cookie_firewall_upstream_ejections_total",
+                "How often an address was left alone for a while, after failures in a row.",
+                &["site", "upstream"],
+            ),
+            upstream_checks: counters(
+                "cookie_firewall_upstream_checks_total",
+                "Active health checks.",
+                &["site", "upstream", "result"],
             ),
             reloads: counters(
                 "cookie_firewall_config_reloads_total",
@@ -292,8 +316,6 @@ pub struct SiteMetrics {
     requests: [Handles<IntCounter, 900>; METHODS.len() + 1],
     request_duration: Histogram,
     upstream_duration: Histogram,
-    active: IntGauge,
-    idle: IntGauge,
     upgrades: IntCounter,
     open_upgrades: IntGauge,
 }
@@ -314,7 +336,6 @@ impl SiteMetrics {
     pub fn new(metrics: &Metrics, site: &Site) -> Self {
         let domain: &str = &site.domain;
         let declared = site.charter.declarations().len();
-        let gauge = |state| metrics.upstream_connections.with_label_values(&[domain, state]);
         Self {
             cookies: (0..=declared).map(|_| OnceLock::new()).collect(),
             consent: State::ALL
@@ -322,8 +343,6 @@ impl SiteMetrics {
             requests: Default::default(),
             request_duration: metrics.request_duration.with_label_values(&[domain]),
             upstream_duration: metrics.upstream_duration.with_label_values(&[domain]),
-            active: gauge("active"),
-            idle: gauge("idle"),
             upgrades: metrics.upgrades.with_label_values(&[domain]),
             open_upgrades: metrics.open_upgrades.with_label_values(&[domain]),
         }
@@ -386,13 +405,60 @@ impl SiteMetrics {
     pub fn count_upstream_error(&self, metrics: &Metrics, site: &Site, kind: &str) {
         metrics.upstream_errors.with_label_values(&[&site.domain, kind]).inc();
     }
+}
 
-    /// The gauge of upstream connections in a state.
+/// One upstream's counters at hand.
+pub struct UpstreamMetrics {
+    active: IntGauge,
+    idle: IntGauge,
+    /// Requests sent again.
+    pub retries: IntCounter,
+}
+
+impl UpstreamMetrics {
+    /// The counters of the upstream of the site `domain`.
     #[must_use]
-    pub fn upstream_connections(&self, state: UpstreamState) -> &IntGauge {
+    pub fn new(metrics: &Metrics, domain: &str) -> Self {
+        let gauge = |state| metrics.upstream_connections.with_label_values(&[domain, state]);
+        Self {
+            active: gauge("active"),
+            idle: gauge("idle"),
+            retries: metrics.upstream_retries.with_label_values(&[domain]),
+        }
+    }
+
+    /// The gauge of connections in a state.
+    #[must_use]
+    pub fn connections(&self, state: UpstreamState) -> &IntGauge {
         match state {
             UpstreamState::Active => &self.active,
             UpstreamState::Idle => &self.idle,
+        }
+    }
+}
+
+/// The counters of one address of an upstream.
+pub struct AddressMetrics {
+    /// 1 while it is given exchanges.
+    pub up: IntGauge,
+    /// How often it was ejected.
+    pub ejections: IntCounter,
+    /// Active checks that it answered well.
+    pub good_checks: IntCounter,
+    /// Active checks that it did not.
+    pub bad_checks: IntCounter,
+}
+
+impl AddressMetrics {
+    /// The counters of `address` (`host:port`) of the site `domain`.
+    #[must_use]
+    pub fn new(metrics: &Metrics, domain: &str, address: &str) -> Self {
+        let checks = |result| metrics.upstream_checks.with_label_values(&[domain, address, result]);
+        Self {
+            up: metrics.upstream_up.with_label_values(&[domain, address]),
+            ejections: metrics.upstream_ejections.with_label_values(&[domain, address]),
+            good_checks: checks("good"),
+            bad_checks: checks("bad"),
         }
     }
 }

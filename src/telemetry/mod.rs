@@ -7,7 +7,7 @@ mod decisions;
 mod metrics;
 
 pub use decisions::{Decided, DecisionLog};
-pub use metrics::{Metrics, SiteMetrics, UpstreamState};
+pub use metrics::{AddressMetrics, Metrics, SiteMetrics, UpstreamMetrics, UpstreamState};
 
 use crate::config::Site;
 use crate::enforce::Report;
