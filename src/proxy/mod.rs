@@ -12,6 +12,7 @@ mod page;
 mod raw_head;
 mod retry;
 mod upstream;
+mod watchers;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -28,6 +29,7 @@ pub use error::{ProxyError, UpstreamError};
 pub use forward::Client;
 pub use gateway::{Gateway, Readiness, Site};
 pub use upstream::Upstreams;
+pub use watchers::Watchers;
 
 use crate::consent::Consent;
 use crate::cookie::domain::host_of;

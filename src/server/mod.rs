@@ -22,7 +22,7 @@ pub use bound::Bound;
 use worker::{Accepted, Handle};
 
 use crate::config::{Config, Server};
-use crate::proxy::Gateway;
+use crate::proxy::{Gateway, Watchers};
 use crate::telemetry::Telemetry;
 
 /// How long accepting pauses when the process has run out of file descriptors.
@@ -43,13 +43,11 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let count = worker_count(&config.server);
-    let gateway = Arc::new(Gateway::new(config, Arc::clone(&telemetry), count));
+    let gateway = Arc::new(Gateway::new(config, count, Arc::clone(&telemetry)));
     let workers = spawn_workers(&config.server, &gateway)?;
     // Dropped at the end, which ends them.
-    let mut watchers = JoinSet::new();
-    for site in gateway.sites() {
-        watchers.spawn(Arc::clone(&site.upstreams).watch());
-    }
+    let mut watchers = Watchers::default();
+    watchers.follow(&gateway);
     let ready = Arc::new(AtomicBool::new(true));
     let admin = tokio::spawn(admin::serve(
         tokio::net::TcpListener::from_std(bound.admin)?,
