@@ -417,6 +417,19 @@ fn a_head_that_does_not_come_ends_the_connection() {
     let mut rest = Vec::new();
     let _ = slow.stream().read_to_end(&mut rest);
     assert!(origin.seen().is_empty());
+    let faults = |firewall: &Firewall| {
+        firewall.metric("cookie_firewall_connection_errors_total", &[("reason", "timeout")])
+    };
+    firewall.wait_for("the fault", |f| faults(f) == 1.0);
+    // A connection that is idle after its answer ends in the same time, and is none.
+    let mut idle = firewall.connect();
+    idle.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+    assert_eq!(idle.response().status(), 200);
+    assert!(idle.is_closed());
+    firewall.wait_for("the end", |f| {
+        f.metric("cookie_firewall_connections", &[("listener", "http")]) == 0.0
+    });
+    assert_eq!(faults(&firewall), 1.0);
 }
 
 #[test]

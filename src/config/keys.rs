@@ -317,7 +317,7 @@ const HEALTH: &[Key] = &[
     key(
         "path",
         Kind::String,
-        "What is asked of every address, with GET, to see whether it is up. Default: nothing.",
+        "What is asked of every address, with GET, to see whether it is up. Default: none.",
     ),
     key("interval", Kind::Duration, "How often it is asked. Default: \"5 s\"."),
     key("timeout", Kind::Duration, "For the head of its answer. Default: \"2 s\"."),

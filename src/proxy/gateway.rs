@@ -59,7 +59,12 @@ impl Gateway {
     /// Puts the sites of `config` to work in place of those of `before`, for as many workers; an
     /// upstream that has not changed keeps its connections, and what is known of its health.
     #[must_use]
-    pub fn after(before: &Self, config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
+    pub fn after(
+        before: &Self,
+        config: &Config,
+        workers: usize,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
         Self::build(config, telemetry, |site, metrics| {
             let same = before.sites.get(&site.domain).map(|old| &old.upstreams);
             match same.filter(|upstreams| upstreams.fits(site)) {

@@ -28,7 +28,7 @@ use super::exchanges::{Exchanges, Watched};
 use super::first_bytes::{Beginning, Begun};
 use super::frames::{Counts, Frames};
 use super::proxy_protocol::{self, Refused};
-use super::stalling::Stalling;
+use super::stalling::{Stalling, Unanswered};
 use super::tls::{self, alert};
 use super::worker::Load;
 use crate::config::Server;
@@ -265,7 +265,9 @@ impl Serving {
         let stream = tokio::net::TcpStream::from_std(stream)?;
         let gateway = self.shared.gateway();
         let server = &gateway.server;
-        let mut stream = Begun::new(Stalling::new(stream, server.timeouts.response));
+        let stream = Stalling::new(stream, server.timeouts.response);
+        let unanswered = stream.unanswered();
+        let mut stream = Begun::new(stream);
         if matches!(role, Role::Http { proxied: true } | Role::Https { proxied: true }) {
             let header = proxy_header(&mut stream);
             let limit = server.timeouts.handshake;
@@ -280,7 +282,7 @@ impl Serving {
         let is_tls = matches!(role, Role::Https { .. });
         let client = Client::new(peer.ip(), is_tls).trusted_if_in(&server.trusted_proxies);
         let (limits, timeouts) = (server.limits, server.timeouts);
-        let builders = Builders { http1: http1(server), limits, timeouts, open };
+        let builders = Builders { http1: http1(server), limits, timeouts, open, unanswered };
         // A connection lives longer than a configuration.
         drop(gateway);
         if is_tls {
@@ -364,11 +366,18 @@ impl Serving {
                 connection.await
             }
         };
-        if let Err(error) = result {
-            self.shared.count_unreadable(&error);
-            tracing::debug!(%error, "a connection ended early");
+        match result {
+            // An idle connection ends in the same way, and that is no fault.
+            Err(error) if error.is_timeout() && builders.unanswered.is_there() => {
+                Err(Fault::Timeout("a request's head").into())
+            }
+            Err(error) => {
+                self.shared.count_unreadable(&error);
+                tracing::debug!(%error, "a connection ended early");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
-        Ok(())
     }
 
     async fn http2<S>(mut self, stream: S, client: Client, builders: &Builders) -> Result<(), Ended>
@@ -537,6 +546,7 @@ struct Builders {
     limits: crate::config::Limits,
     timeouts: crate::config::ClientTimeouts,
     open: Arc<(Open, mpsc::Sender<Infallible>)>,
+    unanswered: Unanswered,
 }
 
 fn http1(server: &Server) -> http1::Builder {

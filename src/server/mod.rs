@@ -35,8 +35,8 @@ pub use bound::Bound;
 use listening::Listening;
 use reload::Reloader;
 use shared::Shared;
-use watchers::Watchers;
 pub use watch::Source;
+use watchers::Watchers;
 use worker::Handle;
 
 use crate::config::{Config, Server};

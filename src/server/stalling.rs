@@ -5,6 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,11 +20,34 @@ pub(super) struct Stalling<S> {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     stands_still: bool,
+    unanswered: Unanswered,
+}
+
+/// Whether something has been read since the last write: what tells a request that does not come to
+/// its end from a connection that is idle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unanswered(Arc<AtomicBool>);
+
+impl Unanswered {
+    /// Whether something has been read since the last write.
+    pub(super) fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, unanswered: bool) {
+        self.0.store(unanswered, Ordering::Relaxed);
+    }
 }
 
 impl<S> Stalling<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, timer: None, stands_still: false }
+        let unanswered = Unanswered::default();
+        Self { stream, limit, timer: None, stands_still: false, unanswered }
+    }
+
+    /// Whether something has been read since the last write, for whoever asks later.
+    pub(super) fn unanswered(&self) -> Unanswered {
+        self.unanswered.clone()
     }
 
     fn watch<T>(
@@ -31,6 +56,7 @@ impl<S> Stalling<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
+            self.unanswered.set(false);
             self.stands_still = false;
             return written;
         }
@@ -51,7 +77,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.unanswered.set(true);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -79,8 +110,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, flushed)
+        // What a TCP socket has been given has left; flushing it is never a write.
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
