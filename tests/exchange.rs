@@ -597,6 +597,15 @@ fn a_length_that_a_transfer_coding_overrides_is_not_forwarded() {
 }
 
 #[test]
+fn an_alternative_service_does_not_lead_around_the_firewall() {
+    let origin = Origin::fixed(
+        "HTTP/1.1 200 OK\r\nAlt-Svc: h2=\"portal.internal:443\"\r\nContent-Length: 2\r\n\r\nok",
+    );
+    let response = Firewall::before(&origin).get("/", &[]);
+    assert_eq!((response.status(), response.all("alt-svc").len()), (200, 0));
+}
+
+#[test]
 fn connection_cannot_take_the_host_away() {
     let origin = Origin::fixed(OK);
     let firewall = Firewall::before(&origin);

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::header::{CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
+use http::header::{ALT_SVC, CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
@@ -150,6 +150,8 @@ impl Worker {
         let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;
         forward::remove_hop_by_hop(response.headers_mut());
+        // An alternative (RFC 7838) is the upstream's own, and would lead around the firewall.
+        response.headers_mut().remove(ALT_SVC);
         enforce_response(site, &context, response.headers_mut(), &lease);
         forward::add_via(response.headers_mut(), answered_by);
         if let Some(upgrade) = upgrade.filter(|_| switched) {
