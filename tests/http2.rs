@@ -634,6 +634,30 @@ fn a_client_that_gives_no_room_for_its_response_is_let_go() {
     });
 }
 
+/// What the client does not take stays in the upstream, but for what fits into windows and sockets.
+#[test]
+fn a_client_that_reads_slowly_slows_the_upstream() {
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&sent);
+    let origin = Origin::raw(move |peer, _| {
+        peer.head();
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+        let piece = [b'x'; 65_536];
+        while std::io::Write::write_all(peer.stream().get_mut(), &piece).is_ok() {
+            counted.fetch_add(piece.len(), std::sync::atomic::Ordering::SeqCst);
+        }
+    });
+    let firewall = Firewall::configured("[timeouts]\nresponse = \"2 s\"\n", &usual(&origin));
+    let mut peer = firewall.connect();
+    raw::begin(&mut peer);
+    let flags = raw::END_HEADERS | raw::END_STREAM;
+    peer.send(raw::frame(raw::HEADERS, flags, 1, &raw::get(&[])));
+    // Until the client is let go, nothing but its first window has been asked for.
+    firewall.wait_for("the end", |f| errors(f, "unread") == 1.0);
+    let sent = sent.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(sent < 16 << 20, "{sent} bytes");
+}
+
 #[test]
 fn stopping_says_so_and_finishes_what_is_in_flight() {
     let (arrived, has_arrived) = std::sync::mpsc::channel();

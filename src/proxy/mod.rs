@@ -69,8 +69,10 @@ impl Worker {
         let found = match route(gateway, client, &request) {
             Ok(found) => found,
             Err(error) => {
-                tracing::debug!(%error, "refused");
                 metrics.count_siteless(Some(&method), error.status());
+                if gateway.telemetry.budget.allows_one() {
+                    tracing::info!(status = error.status().as_u16(), %error, "refused");
+                }
                 return page::error(error.status(), "en");
             }
         };
@@ -315,8 +317,8 @@ fn refuse(site: &Site, error: &ProxyError) -> Response<ResponseBody> {
             error = %chain(error),
             "upstream failed"
         );
-    } else {
-        tracing::debug!(site = %site.config.domain, status = status.as_u16(), %error, "refused");
+    } else if site.telemetry.budget.allows_one() {
+        tracing::info!(site = %site.config.domain, status = status.as_u16(), %error, "refused");
     }
     let mut response = page::error(status, &site.config.language);
     if matches!(error, ProxyError::BadRequest(_) | ProxyError::TransferCoding) {

@@ -282,7 +282,8 @@ impl Serving {
         let is_tls = matches!(role, Role::Https { .. });
         let client = Client::new(peer.ip(), is_tls).trusted_if_in(&server.trusted_proxies);
         let (limits, timeouts) = (server.limits, server.timeouts);
-        let builders = Builders { http1: http1(server), limits, timeouts, open, unanswered };
+        let peer = *peer;
+        let builders = Builders { http1: http1(server), limits, timeouts, open, unanswered, peer };
         // A connection lives longer than a configuration.
         drop(gateway);
         if is_tls {
@@ -372,8 +373,7 @@ impl Serving {
                 Err(Fault::Timeout("a request's head").into())
             }
             Err(error) => {
-                self.shared.count_unreadable(&error);
-                tracing::debug!(%error, "a connection ended early");
+                self.shared.report_unreadable(builders.peer, &error);
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -547,6 +547,7 @@ struct Builders {
     timeouts: crate::config::ClientTimeouts,
     open: Arc<(Open, mpsc::Sender<Infallible>)>,
     unanswered: Unanswered,
+    peer: SocketAddr,
 }
 
 fn http1(server: &Server) -> http1::Builder {

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use bound::Bound;
@@ -66,6 +67,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     raise_descriptor_limit();
+    // Without a handler, SIGHUP would end the process.
+    let hang_up = signal(SignalKind::hangup())?;
     let count = workers(&config.server);
     let shared = Arc::new(Shared::new(config, count, telemetry)?);
     let handles: io::Result<Arc<[Handle]>> =
@@ -86,6 +89,7 @@ pub async fn serve(
         watchers,
         workers: count,
         wishes,
+        hang_up,
     };
     let reloads = tokio::spawn(reloader.run());
     shared.telemetry.metrics.loaded();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
@@ -53,22 +53,20 @@ pub(super) struct Reloader {
     pub(super) watchers: Watchers,
     pub(super) workers: usize,
     pub(super) wishes: mpsc::Receiver<Wish>,
+    /// SIGHUP.
+    pub(super) hang_up: Signal,
 }
 
 impl Reloader {
     /// Loads whenever it is told to, for ever.
     pub(super) async fn run(mut self) {
-        let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
-            tracing::error!("SIGHUP cannot be handled");
-            return;
-        };
         loop {
             let (trigger, wish) = tokio::select! {
                 wish = self.wishes.recv() => match wish {
                     Some(wish) => ("request", Some(wish)),
                     None => return,
                 },
-                _ = hang_up.recv() => ("SIGHUP", None),
+                _ = self.hang_up.recv() => ("SIGHUP", None),
                 () = changed(&mut self.source) => ("changed file", None),
             };
             // What is read now is not news later; what is written meanwhile is.

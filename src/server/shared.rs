@@ -73,6 +73,9 @@ impl Shared {
     /// Counts a connection that was refused or cut, and logs it once.
     pub(super) fn report(&self, role: Role, client: SocketAddr, fault: &Fault) {
         self.count(role, fault);
+        if !self.telemetry.budget.allows_one() {
+            return;
+        }
         let cause = fault.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         let (listener, reason) = (role.as_str(), fault.reason());
         let client = client.ip();
@@ -84,13 +87,20 @@ impl Shared {
         self.telemetry.metrics.count_connection_error(role.as_str(), fault.reason());
     }
 
-    /// hyper answers on its own what it cannot read; that is counted here.
-    pub(super) fn count_unreadable(&self, error: &hyper::Error) {
-        let metrics = &self.telemetry.metrics;
-        if error.is_parse_too_large() {
-            metrics.count_siteless(None, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    /// hyper answers on its own what it cannot read; that is counted and logged here.
+    pub(super) fn report_unreadable(&self, client: SocketAddr, error: &hyper::Error) {
+        let status = if error.is_parse_too_large() {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         } else if error.is_parse() {
-            metrics.count_siteless(None, StatusCode::BAD_REQUEST);
+            StatusCode::BAD_REQUEST
+        } else {
+            tracing::debug!(%error, "a connection ended early");
+            return;
+        };
+        self.telemetry.metrics.count_siteless(None, status);
+        if self.telemetry.budget.allows_one() {
+            let (client, status) = (client.ip(), status.as_u16());
+            tracing::info!(%client, status, %error, "refused");
         }
     }
 

@@ -3,9 +3,11 @@
 //! It reads reports and never decides. Cookie values do not reach it; names that the charter does
 //! not declare reach the decision log, escaped, and never a metric.
 
+mod budget;
 mod decisions;
 mod metrics;
 
+pub use budget::LogBudget;
 pub use decisions::{Decided, DecisionLog};
 pub use metrics::{AddressMetrics, Metrics, SiteMetrics, UpstreamMetrics, UpstreamState};
 
@@ -19,6 +21,8 @@ pub struct Telemetry {
     pub metrics: Metrics,
     /// Where each decision is told, if anywhere.
     pub decisions: Option<Box<dyn DecisionLog>>,
+    /// For log lines that outsiders can cause.
+    pub budget: LogBudget,
 }
 
 impl Telemetry {
