@@ -6,10 +6,8 @@
 
 use std::any::Any;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -24,8 +22,9 @@ use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
+use tokio_util::io::InspectReader;
 
 use super::error::{ProxyError, UpstreamError};
 use super::gateway::Site;
@@ -157,9 +156,9 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let pulse = Arc::new(Pulse::new());
-    let mut client = Beating { stream: client, pulse: Arc::clone(&pulse) };
-    let mut upstream = Beating { stream: upstream, pulse: Arc::clone(&pulse) };
+    let pulse = Pulse::new();
+    let mut client = InspectReader::new(client, |_: &[u8]| pulse.beat());
+    let mut upstream = InspectReader::new(upstream, |_: &[u8]| pulse.beat());
     tokio::select! {
         result = tokio::io::copy_bidirectional(&mut client, &mut upstream) => result.map(drop),
         () = pulse.stops(idle) => {
@@ -193,42 +192,6 @@ impl Pulse {
             }
             tokio::time::sleep_until(last + idle).await;
         }
-    }
-}
-
-/// A stream that notes when something is read from it.
-struct Beating<S> {
-    stream: S,
-    pulse: Arc<Pulse>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Beating<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.pulse.beat();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Beating<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

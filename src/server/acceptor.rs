@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::accepted::Accepted;
 use super::bound::Role;
-use super::connection::{Accepted, Fault};
+use super::fault::Fault;
 use super::worker::Handle;
 use super::{ACCEPT_PAUSE, Shared};
 

@@ -5,14 +5,8 @@
 //! client nothing for as long as they come. Both show in nothing but the headers of the frames
 //! (RFC 9113 4.1).
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of the preface, which comes before the first frame (RFC 9113 3.4).
 const PREFACE: usize = 24;
@@ -64,7 +58,7 @@ impl Counts {
 
 /// Where in the frames the bytes read so far end.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct Reader {
     /// Bytes before the next frame's header.
     skip: usize,
     header: [u8; HEADER],
@@ -77,12 +71,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn new() -> Self {
+    /// Before the preface.
+    pub(super) fn new() -> Self {
         let header = [0; HEADER];
         Self { skip: PREFACE, header, known: 0, last_stream: 0, opens: false, ends: false }
     }
 
-    fn read(&mut self, mut bytes: &[u8], counts: &Counts) {
+    /// Counts what ends in these bytes, the next of the connection.
+    pub(super) fn read(&mut self, mut bytes: &[u8], counts: &Counts) {
         loop {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
@@ -124,65 +120,6 @@ impl Reader {
             }
         }
         length as usize
-    }
-}
-
-/// A stream that carries HTTP/2 from a client, and counts its frames.
-#[derive(Debug)]
-pub(super) struct Frames<S> {
-    stream: S,
-    reader: Reader,
-    counts: Arc<Counts>,
-}
-
-impl<S> Frames<S> {
-    /// `stream`, of which HTTP/2 has read nothing yet.
-    pub(super) fn new(stream: S, counts: Arc<Counts>) -> Self {
-        Self { stream, reader: Reader::new(), counts }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let Self { reader, counts, .. } = &mut *self;
-        reader.read(&buf.filled()[before..], counts);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -5,14 +5,18 @@
 //! handed from first to last byte; nothing of an exchange crosses threads. Why so:
 //! `docs/architecture.md`.
 
+mod accepted;
 mod acceptor;
 mod admin;
 mod bound;
 mod clients;
 mod connection;
 mod exchanges;
+mod fault;
 mod first_bytes;
 mod frames;
+mod http1;
+mod http2;
 mod listening;
 mod proxy_protocol;
 mod reload;

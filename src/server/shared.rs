@@ -12,7 +12,7 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::bound::Role;
 use super::clients::Clients;
-use super::connection::Fault;
+use super::fault::Fault;
 use super::tls::{self, Certificates};
 use crate::config::Config;
 use crate::proxy::Gateway;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
-use super::connection::{Accepted, Serving};
+use super::accepted::Accepted;
+use super::connection::Serving;
 use crate::proxy::Worker;
 
 /// How often idle upstream connections are looked through: their limits are whole seconds.
