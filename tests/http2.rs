@@ -202,7 +202,7 @@ fn p20_crumbs_are_limited_before_they_are_joined() {
     assert_eq!(firewall.counted("request", "block", "limit"), 1.0);
     // Beyond the limit of the head nothing is read at all.
     assert_eq!(client.get("/", &crumbs(20_000)).status(), 431);
-    assert_eq!(firewall.metric(REFUSED, &[]), 1.0);
+    firewall.wait_for("the refused stream", |f| f.metric(REFUSED, &[]) == 1.0);
     assert_eq!(client.get("/", &[]).status(), 200);
     assert_eq!(origin.seen().len(), 2);
 }

@@ -252,19 +252,21 @@ fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
     }
 }
 
-/// Every file behind the main file at `path`, itself included: what must be looked at to see whether
-/// the configuration is still the same. What cannot be read names no further ones.
+/// The site files that the main file at `path` matches now; none where it cannot be read.
 #[must_use]
-pub fn files(path: &Path) -> Vec<PathBuf> {
-    let mut files = vec![path.to_owned()];
-    if let Ok(text) = std::fs::read_to_string(path) {
-        for site in main_file::read(path, &text).sites {
-            let named = std::fs::read_to_string(&site).map(|text| site::files(&site, &text));
-            files.push(site);
-            files.extend(named.unwrap_or_default());
-        }
-    }
-    files
+pub fn site_files(path: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(path);
+    text.map(|text| main_file::read(path, &text).sites).unwrap_or_default()
+}
+
+/// The files that the site files of the main file at `path` name: certificates and keys.
+#[must_use]
+pub fn named_files(path: &Path) -> Vec<PathBuf> {
+    let named = |site: &PathBuf| {
+        let text = std::fs::read_to_string(site);
+        text.map(|text| site::files(site, &text)).unwrap_or_default()
+    };
+    site_files(path).iter().flat_map(named).collect()
 }
 
 /// Reads one site from `text`, for tests and for charters that are not on disk; `file` names it in

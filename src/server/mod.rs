@@ -84,7 +84,7 @@ pub async fn serve(
         Listening::new(Arc::clone(&shared), Arc::clone(&workers), Arc::clone(&ready), wish);
     let listening = Arc::new(listening);
     listening.open(bound)?;
-    let watchers = Watchers::default();
+    let mut watchers = Watchers::default();
     watchers.follow(&shared.gateway());
     let reloader = Reloader {
         source,

@@ -81,7 +81,7 @@ impl Reloader {
     }
 
     /// Loads the configuration; returns the number of its sites.
-    async fn load(&self, trigger: &str) -> Result<usize, NotLoaded> {
+    async fn load(&mut self, trigger: &str) -> Result<usize, NotLoaded> {
         let result = self.try_load().await;
         let metrics = &self.shared.telemetry.metrics;
         match &result {
@@ -97,7 +97,7 @@ impl Reloader {
         result
     }
 
-    async fn try_load(&self) -> Result<usize, NotLoaded> {
+    async fn try_load(&mut self) -> Result<usize, NotLoaded> {
         let file = self.source.as_ref().ok_or(NotLoaded::NoFile)?.file().to_owned();
         let before = self.shared.gateway();
         let telemetry = Arc::clone(&self.shared.telemetry);
@@ -112,7 +112,13 @@ impl Reloader {
         Ok(config.sites.len())
     }
 
-    fn swap(&self, config: &Config, gateway: Gateway, certificates: Certificates, bound: Bound) {
+    fn swap(
+        &mut self,
+        config: &Config,
+        gateway: Gateway,
+        certificates: Certificates,
+        bound: Bound,
+    ) {
         warn_of_what_stays(&self.shared.gateway().server, &config.server);
         self.shared.certificates.store(Arc::new(certificates));
         self.watchers.follow(&gateway);

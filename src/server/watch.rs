@@ -23,7 +23,9 @@ const PATIENCE: u32 = 4;
 #[derive(Debug)]
 pub struct Source {
     file: PathBuf,
-    /// As of the last load.
+    /// What the site files named at the last load. Should they name others, they have changed.
+    named: Vec<PathBuf>,
+    /// The state at the last load.
     loaded: u64,
 }
 
@@ -32,8 +34,8 @@ impl Source {
     /// no change is missed.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
-        let loaded = state(&file);
-        Self { file, loaded }
+        let (named, loaded) = look(&file);
+        Self { file, named, loaded }
     }
 
     /// The main file.
@@ -43,7 +45,10 @@ impl Source {
 
     /// Takes the files as they are now for the ones that were loaded.
     pub(super) async fn look(&mut self) {
-        self.loaded = self.state().await;
+        let file = self.file.clone();
+        if let Ok((named, loaded)) = tokio::task::spawn_blocking(move || look(&file)).await {
+            (self.named, self.loaded) = (named, loaded);
+        }
     }
 
     /// Ready when the files are other ones than were loaded, and their writer seems to be done: two
@@ -66,19 +71,29 @@ impl Source {
     }
 
     async fn state(&self) -> u64 {
-        let file = self.file.clone();
+        let (file, named) = (self.file.clone(), self.named.clone());
         // A file system may take its time, and the main thread accepts connections.
-        tokio::task::spawn_blocking(move || state(&file)).await.unwrap_or(self.loaded)
+        let state = tokio::task::spawn_blocking(move || state(&file, &named)).await;
+        state.unwrap_or(self.loaded)
     }
 }
 
-/// A hash over names, times, sizes and places on disk.
-fn state(file: &Path) -> u64 {
+/// Reads all files for what they name, and takes their state.
+fn look(file: &Path) -> (Vec<PathBuf>, u64) {
+    let named = config::named_files(file);
+    let state = state(file, &named);
+    (named, state)
+}
+
+/// A hash over names, times, sizes and places on disk: of the main file, of the site files that it
+/// matches now, and of what these named when they were read.
+fn state(file: &Path, named: &[PathBuf]) -> u64 {
     let mut hash = FixedState::default().build_hasher();
-    for path in config::files(file) {
+    let sites = config::site_files(file);
+    for path in std::iter::once(file).chain(sites.iter().chain(named).map(PathBuf::as_path)) {
         hash.write(path.as_os_str().as_encoded_bytes());
         // What is not there has a state too.
-        if let Ok(meta) = std::fs::metadata(&path) {
+        if let Ok(meta) = std::fs::metadata(path) {
             for number in [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
                 hash.write_i64(number);
             }
@@ -103,11 +118,15 @@ mod tests {
         };
         let main = directory.join("main.toml");
         write("main.toml", "[server]\nsites = [\"*.site.toml\"]\n");
-        let mut before = state(&main);
+        let mut before = Source::new(main.clone());
         let mut differs = |what: &str| {
-            let now = state(&main);
-            assert_ne!(std::mem::replace(&mut before, now), now, "{what}");
-            assert_eq!(state(&main), now, "nothing happened since: {what}");
+            assert_ne!(state(&main, &before.named), before.loaded, "{what}");
+            before = Source::new(main.clone());
+            assert_eq!(
+                state(&main, &before.named),
+                before.loaded,
+                "nothing happened since: {what}"
+            );
         };
         write("a.site.toml", "domain = \"a\"\n[[tls.certificate]]\nchain = \"a.pem\"\n");
         differs("a site file more");
