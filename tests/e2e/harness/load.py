@@ -94,7 +94,26 @@ def served_certificate(address):
             return connection.getpeercert(binary_form=True)
 
 
-class Nginx(Program):
+def served_head(address):
+    """The head of the answer that a new connection over TLS gets, and its body."""
+    with socket.create_connection(split(address), DEADLINE_SECONDS) as plain:
+        with trusting_context().wrap_socket(plain, server_hostname=DOMAIN) as connection:
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n".encode())
+            return connection.makefile("rb").read().decode()
+
+
+class Ending(Program):
+    """A program that a test may kill."""
+
+    killed = False
+
+    def kill(self):
+        self.killed = True
+        self.process.kill()
+        self.wait()
+
+
+class Nginx(Ending):
     """nginx in one process, so that its pid is all there is to kill, and below a directory of its own."""
 
     _FRAME = """\
@@ -123,11 +142,6 @@ http {{
         super().__init__(["nginx", "-p", prefix, "-c", config, "-e", "stderr"])
         self.stderr.wait_for(r"OS: Linux")  # which it says once it listens
 
-    def kill(self):
-        self.process.kill()
-        self.wait()
-
-
 class Upstream(Nginx):
     """A page of 1 KiB with a cookie that the site declares and two that it does not, and the upstream's name."""
 
@@ -152,7 +166,7 @@ class Upstream(Nginx):
         return Upstream(self.directory, self.name, self.host, self.port)
 
 
-class QuietFirewall(Program):
+class QuietFirewall(Ending):
     """The firewall as it runs in production: its log at `info`."""
 
     def __init__(self, binary, config, wrapper=(), **options):
@@ -220,7 +234,7 @@ class H2Load:
 
     CONNECTIONS, STREAMS = 8, 8
 
-    def __init__(self, address, lanes=("h2", "h1"), tls=True, at_least=0, per_round=5_000):
+    def __init__(self, address, lanes=("h2", "h1"), tls=True, at_least=0, per_round=10_000):
         self._url = f"http{'s' * tls}://{DOMAIN}:{split(address)[1]}/"
         self._tls, self._address = tls, address
         self._at_least, self._per_round = at_least, per_round
@@ -243,7 +257,9 @@ class H2Load:
     def wait_for_requests(self, count):
         """Returns once `count` requests are done since the start."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._volume.requests >= count, DEADLINE_SECONDS), self._volume
+            done = self._changed.wait_for(
+                lambda: self._volume.requests >= count or self._volume.trouble, DEADLINE_SECONDS)
+            assert done and not self._volume.trouble, self._volume
 
     def _rounds(self, lane):
         while not self._enough():
