@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness import sites
 from harness.client import Visitor
+from harness.load import Upstream
 from harness.processes import Firewall, Portal
 
 MAIN_CONFIG = """\
@@ -98,3 +100,24 @@ def closed_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield "127.0.0.1:%d" % taken.getsockname()[1]
+
+
+@pytest.fixture
+def keep():
+    """Takes programs that a test has started, and ends them with it: each must end with exit code 0."""
+    kept = []
+
+    def take(program):
+        kept.append(program)
+        return program
+
+    yield take
+    for program in reversed(kept):
+        code = program.stop()
+        assert code == (-signal.SIGKILL if program.killed else 0), program.written()
+
+
+@pytest.fixture
+def upstream(keep, tmp_path):
+    """nginx with a page of 1 KiB."""
+    return keep(Upstream(tmp_path))
