@@ -105,6 +105,9 @@ fn methods_and_codings_that_a_gateway_does_not_serve() {
     assert_eq!(ask("CONNECT data.example.fr:443", "").status(), 405);
     assert_eq!(ask("POST /", "Transfer-Encoding: gzip, chunked\r\n").status(), 501);
     assert_eq!(ask("POST /", "Transfer-Encoding: gzip\r\n").status(), 400);
+    assert_eq!(ask("GET *", "").status(), 400);
+    assert_eq!(ask("PRI *", "").status(), 400);
+    assert_eq!(ask(&format!("GET ftp://{DOMAIN}/"), "").status(), 400);
     assert!(origin.seen().is_empty());
     assert_eq!(ask("OPTIONS *", "").status(), 200);
     assert_eq!(origin.last().first_line(), "OPTIONS * HTTP/1.1");

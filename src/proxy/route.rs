@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HOST};
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::client::Client;
@@ -69,6 +69,13 @@ fn authority<B>(request: &Request<B>) -> Result<&str, ProxyError> {
 
 /// Refuses what a gateway cannot forward faithfully, or does not want to.
 pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), ProxyError> {
+    let scheme = request.uri().scheme();
+    if scheme.is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return Err(ProxyError::BadRequest("a target that is neither http nor https"));
+    }
+    if request.uri().path() == "*" && *request.method() != Method::OPTIONS {
+        return Err(ProxyError::BadRequest("a target of OPTIONS alone"));
+    }
     // TRACE would echo cookies to scripts that must not read them. CONNECT is looked at elsewhere.
     if *request.method() == Method::TRACE {
         return Err(ProxyError::Method);
