@@ -47,11 +47,11 @@ def eventually(check):
     return value
 
 
-def ask(address, path, method="GET"):
+def ask(address, path, method="GET", host=None):
     """(status, text) of one exchange with an admin listener, or with an upstream."""
     connection = http.client.HTTPConnection(address, timeout=DEADLINE_SECONDS)
     with contextlib.closing(connection):
-        connection.request(method, path)
+        connection.request(method, path, headers={"Host": host or address})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
