@@ -5,6 +5,7 @@ import http.client
 import os
 import random
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -103,13 +104,13 @@ def served_head(address):
 
 
 class Ending(Program):
-    """A program that a test may kill."""
+    """A program that a test may kill; `exit_code` is how it has to end."""
 
-    killed = False
+    exit_code = 0
 
     def kill(self):
-        self.killed = True
         self.process.kill()
+        self.exit_code = -signal.SIGKILL
         self.wait()
 
 
