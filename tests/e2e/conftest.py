@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import signal
 import socket
 from pathlib import Path
 
@@ -104,7 +103,7 @@ def closed_address():
 
 @pytest.fixture
 def keep():
-    """Takes programs that a test has started, and ends them with it: each must end with exit code 0."""
+    """Takes programs that a test has started, and ends them with it: each must end as it should."""
     kept = []
 
     def take(program):
@@ -113,11 +112,17 @@ def keep():
 
     yield take
     for program in reversed(kept):
-        code = program.stop()
-        assert code == (-signal.SIGKILL if program.killed else 0), program.written()
+        assert program.stop() == program.exit_code, program.written()
 
 
 @pytest.fixture
 def upstream(keep, tmp_path):
     """nginx with a page of 1 KiB."""
     return keep(Upstream(tmp_path))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The table of test_memory.py, where it has run."""
+    if lines := getattr(config, "memory_table", None):
+        terminalreporter.section("memory")
+        terminalreporter.write_line("\n".join(lines))

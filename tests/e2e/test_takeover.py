@@ -86,6 +86,14 @@ def upstream_failures(firewall):
     return [row for row in rows(firewall.metrics(), "cookie_firewall_upstream_errors_total") if row[1]]
 
 
+def over_each_protocol(clients, http, https):
+    return [
+        clients(http, keep_alive=4, one_shot=4),
+        clients(https, keep_alive=2, one_shot=2, tls=True),
+        clients(https, keep_alive=0, one_shot=0, http2=2, tls=True),
+    ]
+
+
 def replace_again_and_again(start, load):
     """Starts one process after another; each ends the one before it when it is ready itself."""
     current = start()
@@ -122,7 +130,7 @@ def test_no_request_fails_where_two_processes_share_the_port(keep, binary, tmp_p
         site = Site(tmp_path / f"config-{next(number)}", server, [upstream.address], certificate)
         return keep(QuietFirewall(binary, site.main))
 
-    replace_again_and_again(start, lambda: [clients(http), clients(https, keep_alive=2, one_shot=2, tls=True)])
+    replace_again_and_again(start, lambda: over_each_protocol(clients, http, https))
 
 
 def test_no_request_fails_where_the_sockets_are_passed_on(
@@ -137,9 +145,7 @@ def test_no_request_fails_where_the_sockets_are_passed_on(
         assert "a socket was passed for an address that is not configured" not in firewall.written()
         return firewall
 
-    replace_again_and_again(start, lambda: [
-        clients(activation.http), clients(activation.https, keep_alive=2, one_shot=2, tls=True),
-    ])
+    replace_again_and_again(start, lambda: over_each_protocol(clients, activation.http, activation.https))
 
 
 def test_nobody_is_refused_between_one_process_and_the_next(keep, binary, tmp_path, upstream, activation, clients):

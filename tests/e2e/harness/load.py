@@ -5,6 +5,7 @@ import http.client
 import os
 import random
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -12,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from harness import http2
 from harness.processes import DEADLINE_SECONDS, Program
 
 DOMAIN = "portal.example"
@@ -47,11 +49,11 @@ def eventually(check):
     return value
 
 
-def ask(address, path, method="GET"):
+def ask(address, path, method="GET", host=None):
     """(status, text) of one exchange with an admin listener, or with an upstream."""
     connection = http.client.HTTPConnection(address, timeout=DEADLINE_SECONDS)
     with contextlib.closing(connection):
-        connection.request(method, path)
+        connection.request(method, path, headers={"Host": host or address})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
 
@@ -103,13 +105,13 @@ def served_head(address):
 
 
 class Ending(Program):
-    """A program that a test may kill."""
+    """A program that a test may kill; `exit_code` is how it has to end."""
 
-    killed = False
+    exit_code = 0
 
     def kill(self):
-        self.killed = True
         self.process.kill()
+        self.exit_code = -signal.SIGKILL
         self.wait()
 
 
@@ -300,24 +302,25 @@ def _counts(text, line):
 
 
 class Clients:
-    """Visitors in threads: some keep their connection alive, the others open one for each request.
+    """Visitors in threads: some keep their connection alive, some open one for each request, some speak HTTP/2.
 
-    Whoever is told `Connection: close` opens another connection. Everything else that keeps a request
-    from its complete answer is a failure: a connection that is not made, a reset, an end before its time.
+    Whoever is told `Connection: close`, or GOAWAY, opens another connection. Everything else that keeps
+    a request from its complete answer is a failure: a connection that is not made, a reset, an end
+    before its time.
     """
 
-    def __init__(self, address, keep_alive=4, one_shot=4, tls=False):
+    def __init__(self, address, keep_alive=4, one_shot=4, http2=0, tls=False):
         self._address = split(address)
-        self._context = trusting_context() if tls else None
+        self._tls = tls
         self._changed = threading.Condition()
         self._over = False
-        self.answered = self.connections = self.told_to_close = 0
+        self.answered = self.told_to_close = 0
         self.failures = []
-        kinds = [True] * keep_alive + [False] * one_shot
+        kinds = [self._keep_alive] * keep_alive + [self._one_shot] * one_shot + [self._http2] * http2
         # An address for each, so that none runs out of ports.
         self._threads = [
-            threading.Thread(target=self._visit, args=(keeps, f"127.0.1.{number}"), daemon=True)
-            for number, keeps in enumerate(kinds, 1)
+            threading.Thread(target=self._visit, args=(kind, f"127.0.1.{number}"), daemon=True)
+            for number, kind in enumerate(kinds, 1)
         ]
         for thread in self._threads:
             thread.start()
@@ -336,37 +339,57 @@ class Clients:
             thread.join(DEADLINE_SECONDS)
             assert not thread.is_alive(), "a client does not come to its end"
 
-    def _visit(self, keeps, source):
-        while not self._over:
+    def _visit(self, kind, source):
+        while not self._is_over():
             try:
-                with self._connect(source) as connection:
-                    self._use(connection, keeps)
+                kind(source)
             except Exception as error:  # whatever it is, it kept a request from its answer
                 with self._changed:
-                    self.failures.append(f"{'keep-alive' if keeps else 'one-shot'} {source}: {error!r}")
+                    self.failures.append(f"{kind.__name__} from {source}: {error!r}")
                     self._changed.notify_all()
                 return
 
-    def _connect(self, source):
-        plain = socket.create_connection(self._address, DEADLINE_SECONDS, source_address=(source, 0))
-        self.connections += 1
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._context is None:
-            return plain
-        return self._context.wrap_socket(plain, server_hostname=DOMAIN)
+    def _is_over(self):
+        return self._over
 
-    def _use(self, connection, keeps):
-        answers = connection.makefile("rb")
-        while not self._over:
-            option = "keep-alive" if keeps else "close"
-            connection.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: {option}\r\n\r\n".encode())
-            closes = read_answer(answers)
-            with self._changed:
-                self.answered += 1
-                self.told_to_close += keeps and closes
-                self._changed.notify_all()
-            if closes or not keeps:
-                return
+    def _keep_alive(self, source):
+        with self._connect(source) as connection, connection.makefile("rb") as answers:
+            closes = False
+            while not (closes or self._over):
+                closes = self._exchange(connection, answers, "keep-alive")
+            self._count(told_to_close=closes)
+
+    def _one_shot(self, source):
+        with self._connect(source) as connection, connection.makefile("rb") as answers:
+            self._exchange(connection, answers, "close")
+
+    def _http2(self, source):
+        with self._connect(source, ["h2"]) as connection:
+            client = http2.Connection(connection, DOMAIN)
+            client.use(lambda: self._count(answered=1), self._is_over)
+            self._count(told_to_close=client.told_to_leave)
+
+    def _exchange(self, connection, answers, option):
+        """One request; whether the connection is to be closed after it."""
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: {option}\r\n\r\n".encode())
+        closes = read_answer(answers)
+        self._count(answered=1)
+        return closes
+
+    def _connect(self, source, protocols=("http/1.1",)):
+        plain = socket.create_connection(self._address, DEADLINE_SECONDS, source_address=(source, 0))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._tls:
+            return plain
+        context = trusting_context()
+        context.set_alpn_protocols(protocols)
+        return context.wrap_socket(plain, server_hostname=DOMAIN)
+
+    def _count(self, answered=0, told_to_close=0):
+        with self._changed:
+            self.answered += answered
+            self.told_to_close += told_to_close
+            self._changed.notify_all()
 
 
 def read_answer(stream):
