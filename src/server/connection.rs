@@ -86,7 +86,7 @@ impl Serving {
         let unanswered = stream.unanswered();
         let mut stream = Begun::new(stream);
         if matches!(role, Role::Http { proxied: true } | Role::Https { proxied: true }) {
-            let header = proxy_header(&mut stream);
+            let header = Box::pin(proxy_header(&mut stream));
             let limit = server.timeouts.handshake;
             if let Some(client) = self.in_time(limit, "a PROXY header", header).await? {
                 let place =
@@ -105,12 +105,12 @@ impl Serving {
         // A connection lives longer than a configuration.
         drop(gateway);
         if is_tls {
-            let handshake = shake_hands(Arc::clone(&self.shared), stream);
+            let handshake = Box::pin(shake_hands(Arc::clone(&self.shared), stream));
             let (stream, name) =
                 self.in_time(timeouts.handshake, "a TLS handshake", handshake).await?;
             let client = client.with_server_name(name);
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-            self.speak(stream, client, &terms, is_http2).await
+            Box::pin(self.speak(stream, client, &terms, is_http2)).await
         } else {
             let beginning = async { Ok(stream.beginning().await?) };
             match self.in_time(timeouts.request_head, "a request", beginning).await? {
@@ -121,7 +121,7 @@ impl Serving {
                 }
                 beginning => {
                     let is_http2 = beginning == Some(Beginning::Http2);
-                    self.speak(stream, client, &terms, is_http2).await
+                    Box::pin(self.speak(stream, client, &terms, is_http2)).await
                 }
             }
         }
@@ -153,10 +153,12 @@ impl Serving {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // A future is as large as the largest thing that it ever waits for: these have places of their
+        // own, so that an idle connection is no larger than it must be.
         if is_http2 {
-            http2::serve(self, stream, client, terms).await
+            Box::pin(http2::serve(self, stream, client, terms)).await
         } else {
-            http1::serve(self, stream, client, terms).await
+            Box::pin(http1::serve(self, stream, client, terms)).await
         }
     }
 }

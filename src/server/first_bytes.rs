@@ -70,10 +70,9 @@ impl<S> Begun<S> {
 impl<S: AsyncRead + Unpin> Begun<S> {
     /// Reads on; says how much came, none at the end.
     pub(super) async fn read_on(&mut self) -> io::Result<usize> {
-        let mut piece = [0; PIECE];
-        let count = self.stream.read(&mut piece).await?;
-        self.read.extend_from_slice(&piece[..count]);
-        Ok(count)
+        // Not an array on the stack, which would be part of the connection for as long as it lives.
+        self.read.reserve(PIECE);
+        self.stream.read_buf(&mut self.read).await
     }
 
     /// Reads until it is clear what begins; `None` where the client ends before that.
