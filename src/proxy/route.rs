@@ -93,10 +93,20 @@ pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), Prox
     Ok(())
 }
 
-/// Whether a head is larger than allowed. Cookie fields, which HTTP/2 splits, are counted by their
-/// own limits.
+/// Whether a head is larger than allowed, as HTTP/2 counts it. Cookie fields, which it splits, are
+/// counted by limits of their own.
 fn exceeds<B>(request: &Request<B>, limits: &Limits) -> bool {
-    let (mut fields, mut bytes) = (0, request.uri().path().len());
+    let target = request.uri();
+    let pseudo = [
+        request.method().as_str().len(),
+        target.scheme_str().map_or(0, str::len),
+        target.authority().map_or(0, |authority| authority.as_str().len()),
+        target.path_and_query().map_or(0, |path| path.as_str().len()),
+    ];
+    // The names: ":method", ":scheme", ":authority" and ":path".
+    let names = 7 + 7 + 10 + 5;
+    let (mut fields, mut bytes) =
+        (0, names + pseudo.iter().map(|len| len + FIELD_OVERHEAD).sum::<usize>());
     for (name, value) in request.headers() {
         let is_cookie = name == http::header::COOKIE;
         fields += usize::from(!is_cookie);

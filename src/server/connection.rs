@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntGauge;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,9 +26,6 @@ use crate::proxy::{Client, Worker};
 /// How long an idle connection stays open when the firewall stops: a request that is on its way is
 /// answered, with a word that it was the last.
 pub(super) const LAST_REQUEST: Duration = Duration::from_secs(1);
-
-/// What is read of a client that has been refused.
-const LAST_BYTES: u64 = 64 * 1024;
 
 /// What plain HTTP on a TLS port is answered.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
@@ -117,7 +114,12 @@ impl Serving {
             Box::pin(self.speak(stream, client, &terms, is_http2)).await
         } else {
             let beginning = async { Ok(stream.beginning().await?) };
-            match self.in_time(timeouts.request_head, "a request", beginning).await? {
+            let beginning = self.in_time(timeouts.request_head, "a request", beginning).await;
+            // Browsers connect before they have anything to ask, and balancers to see whether it works.
+            if beginning.is_err() && stream.unread().is_empty() {
+                return Err(Ended::Gone);
+            }
+            match beginning? {
                 None if stream.unread().is_empty() => Ok(()),
                 Some(Beginning::Tls) => {
                     refuse(&mut stream, &alert::HANDSHAKE_FAILURE).await;
@@ -217,13 +219,11 @@ pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>, grace: Duratio
 }
 
 /// Answers what is no connection of the kind that is served here. Whether the client reads it is its
-/// own affair; for a while, what it still sends is read, since closing before that would have the
-/// system take the answer back (RFC 9112 9.6).
+/// own affair.
 async fn refuse(stream: &mut Clear, answer: &[u8]) {
     let farewell = async {
         stream.write_all(answer).await?;
-        stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(LAST_BYTES), &mut tokio::io::sink()).await
+        stream.shutdown().await
     };
     let _ = tokio::time::timeout(LAST_REQUEST, farewell).await;
 }

@@ -13,13 +13,13 @@ const PIECE: usize = 2048;
 /// How an HTTP/2 connection begins (RFC 9113 3.4), as far as no HTTP/1.1 request does.
 const PREFACE: &[u8] = b"PRI * HTTP/2";
 
-/// The type of a TLS handshake record (RFC 8446 5.1).
-const HANDSHAKE: u8 = 22;
+/// The types of TLS records (RFC 8446 5.1): change_cipher_spec, alert, handshake, application_data.
+const RECORDS: std::ops::RangeInclusive<u8> = 20..=23;
 
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// A TLS handshake.
+    /// TLS.
     Tls,
     /// The preface of HTTP/2.
     Http2,
@@ -31,7 +31,7 @@ pub(super) enum Beginning {
 fn beginning(bytes: &[u8]) -> Option<Beginning> {
     match bytes {
         [] => None,
-        [HANDSHAKE, ..] => Some(Beginning::Tls),
+        [first, ..] if RECORDS.contains(first) => Some(Beginning::Tls),
         _ if bytes.starts_with(PREFACE) => Some(Beginning::Http2),
         _ if PREFACE.starts_with(bytes) => None,
         _ => Some(Beginning::Other),
@@ -163,6 +163,7 @@ mod tests {
             (b"GET / HTTP/1.1", Some(Beginning::Other)),
             (b"\x16", Some(Beginning::Tls)),
             (b"\x16\x03\x01", Some(Beginning::Tls)),
+            (b"\x15\x03\x01\x00\x02\x02\x28", Some(Beginning::Tls)),
             (b"\x80\x2e\x01", Some(Beginning::Other)),
             (b"\0", Some(Beginning::Other)),
         ];

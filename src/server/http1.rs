@@ -78,7 +78,7 @@ where
         result = &mut connection => result,
         () = stopped(&mut serving.stopping, LAST_REQUEST) => {
             Pin::new(&mut connection).graceful_shutdown();
-            connection.await
+            (&mut connection).await
         }
         () = exchanges.idle(&terms.quiet) => {
             // Nothing is under way, so it ends at once, and its stream stays open.
@@ -86,16 +86,20 @@ where
             Pin::new(&mut connection).graceful_shutdown();
             let ended = (&mut connection).await;
             keep.set(false);
-            match (ended, connection.into_parts()) {
-                (Ok(()), Some(parts)) => {
-                    let mut stream = parts.io.into_inner();
-                    stream.put_back(&parts.read_buf);
-                    return Ok(Some(stream));
-                }
-                (ended, _) => ended,
+            if ended.is_ok() && let Some(parts) = connection.into_parts() {
+                let mut stream = parts.io.into_inner();
+                stream.put_back(&parts.read_buf);
+                return Ok(Some(stream));
             }
+            return Ok(None);
         }
     };
+    if result.is_err()
+        && let Some(parts) = connection.into_parts()
+    {
+        // hyper has said what it had to say, and would leave it at that.
+        let _ = parts.io.into_inner().shutdown().await;
+    }
     match result {
         // An idle connection ends in the same way, and that is no fault.
         Err(error) if error.is_timeout() && !terms.quiet.is_there() => {

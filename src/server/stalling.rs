@@ -1,7 +1,9 @@
-//! A client's connection that fails when the client stops reading.
+//! A client's socket, with a client that may misbehave at either end of a message.
 //!
-//! hyper asks for the next piece of a body only once it has written the last; a client that does not
-//! read would hold its exchange, and the upstream's connection, for as long as it likes.
+//! One that stops reading: hyper asks for the next piece of a body only once it has written the last,
+//! so such a client would hold its exchange, and the upstream's connection, for as long as it likes.
+//! And one that goes on sending behind its answer: closing before that has been read would have the
+//! system reset the connection, and the answer with it (RFC 9112 9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +15,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+/// For how long, and how much of, what a client still sends is read when its connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 8 * 1024 * 1024;
+
 /// A stream whose writes may stand still for a limited time. The timer runs only meanwhile.
 #[derive(Debug)]
 pub(super) struct Stalling<S> {
@@ -21,6 +27,8 @@ pub(super) struct Stalling<S> {
     timer: Option<Pin<Box<Sleep>>>,
     stands_still: bool,
     quiet: Quiet,
+    /// Bytes that are still read of a client whose connection is being closed.
+    lingers: Option<usize>,
 }
 
 /// Whether nothing waits on a connection: nothing has been read since the last write, and no write
@@ -42,7 +50,7 @@ impl Quiet {
 impl<S> Stalling<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
         let quiet = Quiet(Arc::new(AtomicBool::new(true)));
-        Self { stream, limit, timer: None, stands_still: false, quiet }
+        Self { stream, limit, timer: None, stands_still: false, quiet, lingers: None }
     }
 
     /// Whether nothing waits, for whoever asks later.
@@ -86,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -115,6 +123,36 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.lingers.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.lingers = Some(LINGER_BYTES);
+            self.timer = Some(Box::pin(tokio::time::sleep(LINGER)));
+        }
+        self.poll_linger(cx)
+    }
+}
+
+impl<S: AsyncRead + Unpin> Stalling<S> {
+    /// Ready once the client has closed its side too, or has been given the time for it.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut piece = [0; 4096];
+        while let Some(left @ 1..) = self.lingers {
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => {
+                    self.lingers = Some(left.saturating_sub(piece.filled().len()));
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    let timer = self.timer.as_mut().map(|timer| timer.as_mut().poll(cx));
+                    return if timer == Some(Poll::Pending) {
+                        Poll::Pending
+                    } else {
+                        Poll::Ready(Ok(()))
+                    };
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
