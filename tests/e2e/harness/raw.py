@@ -7,7 +7,8 @@ import struct
 import hpack
 
 from harness.http2 import (
-    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, frame,
+    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NO_LIMIT, PING, PREFACE, RST_STREAM, SETTINGS,
+    WINDOW_AT_FIRST, WINDOW_UPDATE, frame,
 )
 from harness.load import DOMAIN, split
 from harness.processes import DEADLINE_SECONDS
@@ -67,7 +68,9 @@ class Http2:
         self.socket = connect(address, source)
         self._stream = self.socket.makefile("rb")
         self._encoder, self._decoder = hpack.Encoder(), hpack.Decoder(max_header_list_size=1 << 20)
-        self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, settings))
+        # The connection's window is never the one that is full; a stream's may be.
+        window = frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", NO_LIMIT - WINDOW_AT_FIRST))
+        self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, settings) + window)
 
     def __enter__(self):
         return self
