@@ -436,6 +436,58 @@ fn a_head_that_does_not_come_ends_the_connection() {
 }
 
 #[test]
+fn a_connection_goes_on_after_it_has_been_idle() {
+    let origin = Origin::fixed(setting("200 OK", &[b"sessionid=1", b"tracker=1"]));
+    let more = "[timeouts]\nrequest_head = \"8 s\"\n";
+    let firewall = Firewall::configured(more, &site(&origin, support::CHARTER));
+    let is_idle = |firewall: &Firewall| {
+        firewall.metric("cookie_firewall_idle_connections", &[("listener", "http")]) == 1.0
+    };
+    let get = format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n");
+    let mut idle = firewall.connect();
+    let mut halting = firewall.connect();
+    for _ in 0..2 {
+        idle.send(&get);
+        assert_eq!(idle.response().texts("set-cookie"), ["sessionid=1"]);
+        // Part of a head is no idleness, however long the rest takes.
+        halting.send(&get[..20]);
+        firewall.wait_for("the idle connection", is_idle);
+        halting.send(&get[20..]);
+        assert_eq!(halting.response().texts("set-cookie"), ["sessionid=1"]);
+    }
+    drop(halting);
+    // Several requests at once wake it like one.
+    idle.send(get.repeat(2));
+    assert_eq!(idle.response().status(), 200);
+    assert_eq!(idle.response().status(), 200);
+    assert!(idle.is_closed(), "in the end it is closed");
+    assert_eq!(origin.seen().len(), 6);
+}
+
+#[test]
+fn an_idle_connection_over_tls_goes_on_and_a_stop_ends_it() {
+    let authority = support::tls::Authority::new();
+    let origin = Origin::fixed(OK);
+    let site = format!("{}\n{}", site(&origin, ""), support::tls::table(&["site"]));
+    let setup = support::Setup::new(&site).server("https = [\"127.0.0.1:0\"]");
+    let issued = authority.issue(&[DOMAIN]);
+    let mut firewall = support::tls::with(setup, "site", &issued).start();
+    let config = std::sync::Arc::new(authority.client(&[]));
+    let mut peer = support::tls::connect(&config, firewall.https[0], DOMAIN);
+    let idle = |firewall: &Firewall| {
+        firewall.metric("cookie_firewall_idle_connections", &[("listener", "https")]) == 1.0
+    };
+    for _ in 0..2 {
+        peer.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+        assert_eq!(peer.response().status(), 200);
+        firewall.wait_for("the idle connection", idle);
+    }
+    firewall.begin_stop();
+    assert!(peer.is_closed());
+    firewall.stop();
+}
+
+#[test]
 fn a_client_that_stops_reading_is_let_go() {
     let origin = Origin::raw(|peer, _| {
         peer.head();

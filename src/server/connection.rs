@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::LazyConfigAcceptor;
@@ -16,7 +17,7 @@ use super::bound::Role;
 use super::fault::{Ended, Fault};
 use super::first_bytes::{Beginning, Begun};
 use super::proxy_protocol::{self, Refused};
-use super::stalling::{Stalling, Unanswered};
+use super::stalling::{Quiet, Stalling};
 use super::tls::{self, alert};
 use super::{Shared, http1, http2};
 use crate::config::{ClientTimeouts, Limits};
@@ -42,7 +43,9 @@ pub(super) struct Terms {
     pub(super) timeouts: ClientTimeouts,
     /// What counts it as open, for itself and for its worker.
     pub(super) open: Arc<(Open, mpsc::Sender<Infallible>)>,
-    pub(super) unanswered: Unanswered,
+    pub(super) quiet: Quiet,
+    /// Counts it while it is idle.
+    pub(super) idle: IntGauge,
     /// The client's own address where a trusted proxy tells it.
     pub(super) peer: SocketAddr,
 }
@@ -83,10 +86,10 @@ impl Serving {
         let gateway = self.shared.gateway();
         let server = &gateway.server;
         let stream = Stalling::new(stream, server.timeouts.response);
-        let unanswered = stream.unanswered();
+        let quiet = stream.quiet();
         let mut stream = Begun::new(stream);
         if matches!(role, Role::Http { proxied: true } | Role::Https { proxied: true }) {
-            let header = proxy_header(&mut stream);
+            let header = Box::pin(proxy_header(&mut stream));
             let limit = server.timeouts.handshake;
             if let Some(client) = self.in_time(limit, "a PROXY header", header).await? {
                 let place =
@@ -100,17 +103,18 @@ impl Serving {
         let client = Client::new(peer.ip(), is_tls).trusted_if_in(&server.trusted_proxies);
         let timeouts = server.timeouts;
         let peer = *peer;
+        let idle = self.shared.telemetry.metrics.idle_connections(role.as_str());
         let limits = server.limits;
-        let terms = Terms { limits, timeouts, open, unanswered, peer };
+        let terms = Terms { limits, timeouts, open, quiet, idle, peer };
         // A connection lives longer than a configuration.
         drop(gateway);
         if is_tls {
-            let handshake = shake_hands(Arc::clone(&self.shared), stream);
+            let handshake = Box::pin(shake_hands(Arc::clone(&self.shared), stream));
             let (stream, name) =
                 self.in_time(timeouts.handshake, "a TLS handshake", handshake).await?;
             let client = client.with_server_name(name);
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-            self.speak(stream, client, &terms, is_http2).await
+            Box::pin(self.speak(stream, client, &terms, is_http2)).await
         } else {
             let beginning = async { Ok(stream.beginning().await?) };
             match self.in_time(timeouts.request_head, "a request", beginning).await? {
@@ -121,7 +125,7 @@ impl Serving {
                 }
                 beginning => {
                     let is_http2 = beginning == Some(Beginning::Http2);
-                    self.speak(stream, client, &terms, is_http2).await
+                    Box::pin(self.speak(stream, client, &terms, is_http2)).await
                 }
             }
         }
@@ -153,10 +157,12 @@ impl Serving {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // A future is as large as the largest thing that it ever waits for: these have places of their
+        // own, so that an idle connection is no larger than it must be.
         if is_http2 {
-            http2::serve(self, stream, client, terms).await
+            Box::pin(http2::serve(self, stream, client, terms)).await
         } else {
-            http1::serve(self, stream, client, terms).await
+            Box::pin(http1::serve(self, stream, client, terms)).await
         }
     }
 }

@@ -57,6 +57,11 @@ impl<S> Begun<S> {
         &self.read[self.at..]
     }
 
+    /// Gives back what has been consumed last.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.read.splice(self.at..self.at, bytes.iter().copied());
+    }
+
     /// Consumes `count` bytes of what has been read.
     pub(super) fn consume(&mut self, count: usize) {
         self.at = (self.at + count).min(self.read.len());
@@ -70,9 +75,16 @@ impl<S> Begun<S> {
 impl<S: AsyncRead + Unpin> Begun<S> {
     /// Reads on; says how much came, none at the end.
     pub(super) async fn read_on(&mut self) -> io::Result<usize> {
-        let mut piece = [0; PIECE];
-        let count = self.stream.read(&mut piece).await?;
-        self.read.extend_from_slice(&piece[..count]);
+        // Not an array on the stack, which would be part of the connection for as long as it lives.
+        self.read.reserve(PIECE);
+        self.stream.read_buf(&mut self.read).await
+    }
+
+    /// As [`Begun::read_on`], without room for more than a few bytes: for who waits for long.
+    pub(super) async fn read_few(&mut self) -> io::Result<usize> {
+        let mut few = [0; 16];
+        let count = self.stream.read(&mut few).await?;
+        self.read.extend_from_slice(&few[..count]);
         Ok(count)
     }
 

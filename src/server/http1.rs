@@ -1,7 +1,6 @@
 //! HTTP/1.1 on a client's connection.
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::CONNECTION;
@@ -9,10 +8,13 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use prometheus::IntGauge;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::connection::{LAST_REQUEST, Serving, Terms, stopped};
 use super::fault::{Ended, Fault};
+use super::first_bytes::Begun;
+use super::parking::{self, Exchanges, Keep, Kept, Sending};
 use crate::config::Limits;
 use crate::proxy::Client;
 
@@ -31,36 +33,111 @@ where
 {
     let open = Arc::clone(&terms.open);
     let client = Arc::new(client.kept_by(Arc::new(move || Box::new(Arc::clone(&open)))));
+    let keep = Keep::default();
+    let mut stream = Begun::new(Kept::new(stream, keep.clone()));
+    loop {
+        // What serving takes is let go of while the connection is parked.
+        let spoken = Box::pin(speak(&mut serving, stream, &client, &keep, terms)).await?;
+        let Some(idle) = spoken else { return Ok(()) };
+        stream = idle;
+        if !wake(&mut serving, &mut stream, terms).await? {
+            let _ = stream.shutdown().await;
+            return Ok(());
+        }
+    }
+}
+
+/// Speaks until the connection ends, or until it has been idle for a while: then it is returned.
+async fn speak<S>(
+    serving: &mut Serving,
+    stream: Begun<Kept<S>>,
+    client: &Arc<Client>,
+    keep: &Keep,
+    terms: &Terms,
+) -> Result<Option<Begun<Kept<S>>>, Ended>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let exchanges = Arc::<Exchanges>::default();
     let (worker, shared) = (serving.worker, Arc::clone(&serving.shared));
+    let (client, begun) = (Arc::clone(client), Arc::clone(&exchanges));
     let service = service_fn(move |request| {
         let (client, shared) = (Arc::clone(&client), Arc::clone(&shared));
+        let under_way = begun.begin();
         async move {
             let mut response = worker.answer(&shared.gateway(), &client, request).await;
             if shared.is_stopping() {
                 close(&mut response);
             }
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| Sending::new(body, under_way)))
         }
     });
     let connection = builder(terms).serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection.with_upgrades());
+    let mut connection = connection.with_upgrades();
     let result = tokio::select! {
-        result = connection.as_mut() => result,
+        result = &mut connection => result,
         () = stopped(&mut serving.stopping, LAST_REQUEST) => {
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
             connection.await
+        }
+        () = exchanges.idle(&terms.quiet) => {
+            // Nothing is under way, so it ends at once, and its stream stays open.
+            keep.set(true);
+            Pin::new(&mut connection).graceful_shutdown();
+            let ended = (&mut connection).await;
+            keep.set(false);
+            match (ended, connection.into_parts()) {
+                (Ok(()), Some(parts)) => {
+                    let mut stream = parts.io.into_inner();
+                    stream.put_back(&parts.read_buf);
+                    return Ok(Some(stream));
+                }
+                (ended, _) => ended,
+            }
         }
     };
     match result {
         // An idle connection ends in the same way, and that is no fault.
-        Err(error) if error.is_timeout() && terms.unanswered.is_there() => {
+        Err(error) if error.is_timeout() && !terms.quiet.is_there() => {
             Err(Fault::Timeout("a request's head").into())
         }
         Err(error) => {
             serving.shared.report_unreadable(terms.peer, &error);
-            Ok(())
+            Ok(None)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(None),
+    }
+}
+
+/// Waits for the next request on a connection that is parked; says whether one begins to come.
+async fn wake<S>(serving: &mut Serving, stream: &mut Begun<S>, terms: &Terms) -> Result<bool, Ended>
+where
+    S: AsyncRead + Unpin,
+{
+    let _idle = Idle::new(&terms.idle);
+    let patience = terms.timeouts.request_head.saturating_sub(parking::AFTER);
+    tokio::select! {
+        read = tokio::time::timeout(patience, stream.read_few()) => match read {
+            Ok(count) => Ok(count? > 0),
+            Err(_) => Ok(false),
+        },
+        () = stopped(&mut serving.stopping, LAST_REQUEST) => Ok(false),
+    }
+}
+
+/// A connection that is counted as idle until this is dropped.
+struct Idle<'g>(&'g IntGauge);
+
+impl<'g> Idle<'g> {
+    fn new(gauge: &'g IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

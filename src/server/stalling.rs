@@ -20,34 +20,34 @@ pub(super) struct Stalling<S> {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     stands_still: bool,
-    unanswered: Unanswered,
+    quiet: Quiet,
 }
 
-/// Whether something has been read since the last write: what tells a request that does not come to
-/// its end from a connection that is idle.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unanswered(Arc<AtomicBool>);
+/// Whether nothing waits on a connection: nothing has been read since the last write, and no write
+/// stands still. It tells a connection that is idle from a request that does not come to its end.
+#[derive(Clone, Debug)]
+pub(super) struct Quiet(Arc<AtomicBool>);
 
-impl Unanswered {
-    /// Whether something has been read since the last write.
+impl Quiet {
+    /// Whether it is so.
     pub(super) fn is_there(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn set(&self, unanswered: bool) {
-        self.0.store(unanswered, Ordering::Relaxed);
+    fn set(&self, quiet: bool) {
+        self.0.store(quiet, Ordering::Relaxed);
     }
 }
 
 impl<S> Stalling<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        let unanswered = Unanswered::default();
-        Self { stream, limit, timer: None, stands_still: false, unanswered }
+        let quiet = Quiet(Arc::new(AtomicBool::new(true)));
+        Self { stream, limit, timer: None, stands_still: false, quiet }
     }
 
-    /// Whether something has been read since the last write, for whoever asks later.
-    pub(super) fn unanswered(&self) -> Unanswered {
-        self.unanswered.clone()
+    /// Whether nothing waits, for whoever asks later.
+    pub(super) fn quiet(&self) -> Quiet {
+        self.quiet.clone()
     }
 
     fn watch<T>(
@@ -55,8 +55,8 @@ impl<S> Stalling<S> {
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.quiet.set(written.is_ready());
         if written.is_ready() {
-            self.unanswered.set(false);
             self.stands_still = false;
             return written;
         }
@@ -80,7 +80,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            self.unanswered.set(true);
+            self.quiet.set(false);
         }
         Poll::Ready(Ok(()))
     }

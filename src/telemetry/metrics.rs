@@ -47,6 +47,7 @@ pub struct Metrics {
     request_duration: HistogramVec,
     upstream_duration: HistogramVec,
     connections: IntGaugeVec,
+    idle_connections: IntGaugeVec,
     upstream_connections: IntGaugeVec,
     upstream_errors: IntCounterVec,
     connection_errors: IntCounterVec,
@@ -115,6 +116,11 @@ impl Metrics {
             connections: gauges(
                 "cookie_firewall_connections",
                 "Open connections from clients.",
+                &["listener"],
+            ),
+            idle_connections: gauges(
+                "cookie_firewall_idle_connections",
+                "Open HTTP/1.1 connections on which nothing has happened for some seconds.",
                 &["listener"],
             ),
             upstream_connections: gauges(
@@ -261,6 +267,12 @@ impl Metrics {
     #[must_use]
     pub fn connections(&self, listener: &str) -> IntGauge {
         self.connections.with_label_values(&[listener])
+    }
+
+    /// The gauge of open connections on a listener that are idle.
+    #[must_use]
+    pub fn idle_connections(&self, listener: &str) -> IntGauge {
+        self.idle_connections.with_label_values(&[listener])
     }
 
     /// Counts an answer to a request that belongs to no site.

@@ -73,7 +73,8 @@ class Holder:
 
     def __init__(self, address, number, kind):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.idle", address, f"127.0.0.{number + 2}", str(CONNECTIONS // PROCESSES), kind],
+            [sys.executable, "-m", "harness.idle",
+             address, f"127.0.0.{number + 2}", str(CONNECTIONS // PROCESSES), kind],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HARNESS,
         )
 

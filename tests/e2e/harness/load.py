@@ -1,4 +1,4 @@
-"""Load, and what it is served from: nginx as an upstream, h2load for volume, threads where each failure must be told."""
+"""Load, and what it is served from: nginx as an upstream, h2load for volume, threads where failures must be told."""
 
 import contextlib
 import http.client

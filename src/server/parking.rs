@@ -1,0 +1,153 @@
+//! Idle connections of HTTP/1.1, kept without what serving a request takes.
+//!
+//! hyper holds buffers of 8 KiB each way, and the future of an exchange, for as long as a connection
+//! lives. Most connections of a portal do nothing most of the time. One that has been idle for a while
+//! is taken out of hyper's hands, and given back with the first bytes of its next request.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::stalling::Quiet;
+use crate::proxy::{BodyError, ResponseBody};
+
+/// How long a connection does nothing before it is parked, twice as long at most.
+pub(super) const AFTER: Duration = Duration::from_secs(2);
+
+/// What is under way on a connection: each exchange, to the end of its body, holds one.
+#[derive(Debug, Default)]
+pub(super) struct Exchanges {
+    begun: AtomicU64,
+    /// As many more holders as there are exchanges.
+    under_way: Arc<()>,
+}
+
+/// One exchange.
+#[derive(Debug)]
+pub(super) struct UnderWay(#[allow(dead_code)] Arc<()>);
+
+impl Exchanges {
+    /// One more exchange, until what is returned is dropped.
+    pub(super) fn begin(&self) -> UnderWay {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
+    }
+
+    /// Ready once there has been none for a while, and what is read and written agrees: no request
+    /// has begun to come, no answer waits to be taken.
+    pub(super) async fn idle(&self, quiet: &Quiet) {
+        loop {
+            let before = self.begun.load(Ordering::Relaxed);
+            tokio::time::sleep(AFTER).await;
+            let none = self.begun.load(Ordering::Relaxed) == before;
+            if none && Arc::strong_count(&self.under_way) == 1 && quiet.is_there() {
+                return;
+            }
+        }
+    }
+}
+
+/// A response's body that counts as under way until it has been sent.
+pub(super) struct Sending {
+    body: ResponseBody,
+    _under_way: UnderWay,
+}
+
+impl Sending {
+    pub(super) fn new(body: ResponseBody, under_way: UnderWay) -> Self {
+        Self { body, _under_way: under_way }
+    }
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that can outlive whoever shuts it down.
+#[derive(Debug)]
+pub(super) struct Kept<S> {
+    stream: S,
+    keep: Keep,
+}
+
+/// Has a stream stay open when it is shut down.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keep(Arc<AtomicBool>);
+
+impl Keep {
+    pub(super) fn set(&self, keep: bool) {
+        self.0.store(keep, Ordering::Relaxed);
+    }
+}
+
+impl<S> Kept<S> {
+    pub(super) fn new(stream: S, keep: Keep) -> Self {
+        Self { stream, keep }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Kept<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Kept<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.keep.0.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
