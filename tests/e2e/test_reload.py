@@ -13,6 +13,7 @@ from harness.metrics import rows
 REQUESTS_UNDER_RELOADS = 130_000
 REQUESTS_UNDER_NEW_CERTIFICATES = 40_000
 REQUESTS_UNDER_A_BROKEN_FILE = 40_000
+REQUESTS_UNDER_ALL_OF_THIS = 200_000
 
 PAUSE_SECONDS = 0.2
 
@@ -79,6 +80,7 @@ class Reloads:
         self.firewall, self.site = firewall, site
         self.signals = self.posts = self.writes = 0
         self.trouble = []
+        self.between = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -93,7 +95,8 @@ class Reloads:
         steps = [self._hang_up, self._post, self._write]
         try:
             while not self._over.wait(PAUSE_SECONDS):
-                steps[0]()
+                with self.between:
+                    steps[0]()
                 steps.append(steps.pop(0))
         except Exception as error:  # a thread's own would be lost
             self.trouble.append(repr(error))
@@ -153,6 +156,24 @@ def test_a_new_certificate_needs_no_command(served, certificate, load):
     assert len(set(shown)) == 4
     assert served_certificate(address) == shown[-1]
     assert reloads(served) == {"success": 3, "failure": 0}
+
+
+def test_all_of_this_at_once(served, site, certificate, load):
+    """Reloads every 200 ms and three new certificates during one load."""
+    address = served.address_of("https")
+    running = load(REQUESTS_UNDER_ALL_OF_THIS)
+    changes = Reloads(served, site)
+    for number in range(1, 4):
+        running.wait_for_requests(number * REQUESTS_UNDER_ALL_OF_THIS // 4)
+        with changes.between:  # a load that met a new key beside an old chain would rightly be a failure
+            renewed = certificate.renew()
+        eventually(lambda: served_certificate(address) == renewed)
+    running.wait_for_requests(REQUESTS_UNDER_ALL_OF_THIS)
+    changes.finish(rounds=6)
+
+    assert_nothing_failed(running.finish(), REQUESTS_UNDER_ALL_OF_THIS)
+    assert changes.trouble == []
+    assert reloads(served)["failure"] == 0
 
 
 def test_a_broken_site_file_changes_nothing(served, site, certificate, load):
