@@ -13,6 +13,13 @@ from pathlib import Path
 DEADLINE_SECONDS = 60
 
 
+def wait_until(holds, what):
+    """Asks until it holds. For what only shows when asked for, such as a metric; whatever can be waited for is."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+
+
 class Output:
     """What a program has written so far, read by a thread so that it never blocks on a full pipe."""
 
