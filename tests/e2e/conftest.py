@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from harness import sites
 from harness.certificates import Authority
 from harness.client import Visitor
+from harness.metrics import connection_errors
 from harness.nginx import Nginx
 from harness.processes import Firewall, Portal
 
@@ -21,6 +23,8 @@ sites = ["sites/*.toml"]
 """
 
 TLS_MAIN_CONFIG = MAIN_CONFIG.replace("admin =", 'https = ["127.0.0.1:0"]\nadmin =')
+
+COUNTED_WITHIN_SECONDS = 10
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +125,19 @@ def tls_firewall(start_tls_firewall, authority, portal):
 def metrics(visit):
     """Reads the metrics of a firewall."""
     return lambda firewall: visit(firewall.admin, host=firewall.admin).get("/metrics").text
+
+
+@pytest.fixture
+def await_errors(metrics):
+    """Waits until a firewall has counted these connections as refused or cut, which it may do just after."""
+
+    def await_errors(firewall, *possible):
+        deadline = time.monotonic() + COUNTED_WITHIN_SECONDS
+        while (found := connection_errors(metrics(firewall))) not in possible and time.monotonic() < deadline:
+            pass
+        assert found in possible
+
+    return await_errors
 
 
 @pytest.fixture(scope="session")

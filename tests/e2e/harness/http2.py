@@ -4,8 +4,9 @@ import socket
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import (ConnectionTerminated, DataReceived, ResponseReceived, SettingsAcknowledged, StreamEnded,
-                       StreamReset)
+from h2.errors import ErrorCodes
+from h2.events import (ConnectionTerminated, DataReceived, PingAckReceived, ResponseReceived, SettingsAcknowledged,
+                       StreamEnded, StreamReset)
 
 from harness.processes import DEADLINE_SECONDS
 
@@ -39,7 +40,10 @@ class Http2:
         self.socket.close()
 
     def flush(self):
-        self.socket.sendall(self.state.data_to_send())
+        try:
+            self.socket.sendall(self.state.data_to_send())
+        except (BrokenPipeError, ConnectionResetError):
+            self.closed = True
 
     def head(self, method="GET", path="/echo/", *more):
         return [(":method", method), (":scheme", self.scheme), (":authority", self.authority), (":path", path), *more]
@@ -53,7 +57,7 @@ class Http2:
 
     def send(self, stream, data, end=False):
         """Sends data as flow control allows it."""
-        while data:
+        while data and not self.closed:
             room = min(self.state.local_flow_control_window(stream), self.state.max_outbound_frame_size)
             if room == 0:
                 self.read()
@@ -78,10 +82,7 @@ class Http2:
             if isinstance(event, DataReceived):
                 self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self.events.append(event)
-        try:
-            self.flush()
-        except (BrokenPipeError, ConnectionResetError):
-            self.closed = True
+        self.flush()
         return not self.closed
 
     def wait_for(self, wanted):
@@ -90,6 +91,24 @@ class Http2:
             found = next(filter(wanted, self.events), None)
             if found is not None or not self.read():
                 return found
+
+    def ping(self):
+        """Returns when the firewall has read all that was sent, or closed the connection."""
+        answered = sum(isinstance(event, PingAckReceived) for event in self.events)
+        if not self.gone():
+            self.state.ping(b"all read")
+            self.flush()
+        while sum(isinstance(event, PingAckReceived) for event in self.events) == answered and self.read():
+            pass
+
+    def reset(self, stream):
+        if not self.gone():
+            self.state.reset_stream(stream, ErrorCodes.CANCEL)
+            self.flush()
+
+    def gone(self):
+        """Whether the firewall has had enough of this connection: it is closed, or a GOAWAY says that it will be."""
+        return self.closed or any(isinstance(event, ConnectionTerminated) for event in self.events)
 
     def response(self, stream):
         """(status, header pairs, body) of a stream, or None where it was reset or the connection closed first."""
@@ -113,10 +132,3 @@ class Http2:
 
     def get(self, path="/echo/", *more):
         return self.response(self.begin(self.head("GET", path, *more)))
-
-    def until_closed(self):
-        """Reads to the end; the error of the GOAWAY, None where none came."""
-        while self.read():
-            pass
-        terminations = [event for event in self.events if isinstance(event, ConnectionTerminated)]
-        return terminations[-1].error_code if terminations else None
