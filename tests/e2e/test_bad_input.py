@@ -474,7 +474,6 @@ def test_a_few_bytes_that_stand_for_many(start, metrics, field):
         for attacker in attackers:
             attacker.pour(frame(HEADERS, END_STREAM | END_HEADERS, stream, head) for stream in range(1, 256, 2))
         assert_served(firewall)
-        print("peak", (firewall.memory("VmHWM") - before) / MEBIBYTE)
         assert firewall.memory("VmHWM") - before < 48 * MEBIBYTE
     assert_served(firewall)
     assert firewall.memory() - before < 48 * MEBIBYTE

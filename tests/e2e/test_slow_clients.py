@@ -117,7 +117,6 @@ def test_slow_clients_keep_nobody_waiting(start_firewall, nginx, metrics):
     assert connections >= 2 * CLIENTS + 1, "the slow ones were not there any more: this proves nothing"
     assert slow.statuses == [200] * (2 * CLIENTS)
     assert [row for row in rows(text, "cookie_firewall_connection_errors_total") if row[1]] == []
-    print("p99", alone, beside)
     assert beside <= max(2 * alone, NOISE_SECONDS), f"{beside * 1000:.2f} ms beside them, {alone * 1000:.2f} ms alone"
 
 
