@@ -11,6 +11,7 @@ import pytest
 
 from harness import sites
 from harness.metrics import rows
+from harness.nginx import PAGE_BYTES
 from harness.processes import DEADLINE_SECONDS
 
 from conftest import MAIN_CONFIG
@@ -85,7 +86,7 @@ class NormalClient:
         began = time.perf_counter()
         self.socket.sendall(self.REQUEST)
         answer = b""
-        while not answer.endswith(b"x" * 100):  # the page
+        while not answer.endswith(b"x" * PAGE_BYTES):
             piece = self.socket.recv(65_536)
             assert piece, "closed"
             answer += piece
