@@ -3,13 +3,17 @@
 import itertools
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from harness import sites
+from harness.certificates import Authority
 from harness.client import Visitor
 from harness.load import Upstream
+from harness.metrics import connection_errors
+from harness.nginx import Nginx
 from harness.processes import Firewall, Portal
 
 MAIN_CONFIG = """\
@@ -18,6 +22,10 @@ http  = ["127.0.0.1:0"]
 admin = "127.0.0.1:0"
 sites = ["sites/*.toml"]
 """
+
+TLS_MAIN_CONFIG = MAIN_CONFIG.replace("admin =", 'https = ["127.0.0.1:0"]\nadmin =')
+
+COUNTED_WITHIN_SECONDS = 10
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +45,13 @@ def write_config(tmp_path):
     """Writes a main configuration and these site files beside it; returns the path of the former."""
     numbers = itertools.count()
 
-    def write(*site_texts):
+    def write(*site_texts, main=MAIN_CONFIG):
         directory = tmp_path / f"config-{next(numbers)}"
         (directory / "sites").mkdir(parents=True)
         for number, text in enumerate(site_texts):
             (directory / "sites" / f"site-{number}.toml").write_text(text)
         config = directory / "cookie-firewall.toml"
-        config.write_text(MAIN_CONFIG)
+        config.write_text(main)
         return config
 
     return write
@@ -54,8 +62,8 @@ def start_firewall(binary, write_config):
     """Starts firewalls for these site files. Each must end with exit code 0 when the test is over."""
     started = []
 
-    def start(*site_texts):
-        started.append(Firewall(binary, write_config(*site_texts)))
+    def start(*site_texts, main=MAIN_CONFIG, log=Firewall.EVERYTHING):
+        started.append(Firewall(binary, write_config(*site_texts, main=main), log))
         return started[-1]
 
     yield start
@@ -91,6 +99,53 @@ def visitor(visit, firewall):
 @pytest.fixture
 def admin(visit, firewall):
     return visit(firewall.admin, host=firewall.admin)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def start_tls_firewall(start_firewall):
+    """Starts a firewall that listens for https as well; `tables` go at the end of its main configuration."""
+
+    def start(*site_texts, tables="", **options):
+        return start_firewall(*site_texts, main=TLS_MAIN_CONFIG + tables, **options)
+
+    return start
+
+
+@pytest.fixture
+def tls_firewall(start_tls_firewall, authority, portal):
+    """The charter of `sites.own` over TLS, with one certificate."""
+    return start_tls_firewall(sites.own(portal.address) + authority.tls_table(authority.issue(sites.OWN_DOMAIN)))
+
+
+@pytest.fixture
+def metrics(visit):
+    """Reads the metrics of a firewall."""
+    return lambda firewall: visit(firewall.admin, host=firewall.admin).get("/metrics").text
+
+
+@pytest.fixture
+def await_errors(metrics):
+    """Waits until a firewall has counted these connections as refused or cut, which it may do just after."""
+
+    def await_errors(firewall, *possible):
+        deadline = time.monotonic() + COUNTED_WITHIN_SECONDS
+        while (found := connection_errors(metrics(firewall))) not in possible and time.monotonic() < deadline:
+            pass
+        assert found in possible
+
+    return await_errors
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory):
+    nginx = Nginx(tmp_path_factory.mktemp("nginx"))
+    yield nginx
+    assert nginx.stop() == 0, nginx.written()
 
 
 @pytest.fixture

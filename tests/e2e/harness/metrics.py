@@ -21,3 +21,11 @@ def samples(text):
 def rows(text, metric):
     """The rows of one metric: [(labels as a dict, value)]."""
     return [(dict(labels), value) for (name, labels), value in samples(text).items() if name == metric]
+
+
+def connection_errors(text):
+    """{reason: count} of the connections that were refused or cut."""
+    found = {}
+    for labels, value in rows(text, "cookie_firewall_connection_errors_total"):
+        found[labels["reason"]] = found.get(labels["reason"], 0) + value
+    return {reason: value for reason, value in found.items() if value}

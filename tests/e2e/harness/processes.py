@@ -13,6 +13,13 @@ from pathlib import Path
 DEADLINE_SECONDS = 60
 
 
+def wait_until(holds, what):
+    """Asks until it holds. For what only shows when asked for, such as a metric; whatever can be waited for is."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+
+
 class Output:
     """What a program has written so far, read by a thread so that it never blocks on a full pipe."""
 
@@ -123,15 +130,26 @@ class Portal(Program):
 class Firewall(Program):
     """`cookie-firewall run` on ports of the system's choice, which its log names."""
 
-    def __init__(self, binary, config):
-        # The most talkative log there is: no cookie value may be in it at any level.
-        super().__init__([binary, "run", "--config", config], env=os.environ | {"RUST_LOG": "trace"})
+    # The most talkative log there is: no cookie value may be in it at any level.
+    EVERYTHING = "trace"
+
+    def __init__(self, binary, config, log=EVERYTHING):
+        super().__init__([binary, "run", "--config", config], env=os.environ | {"RUST_LOG": log})
         try:
             self.http = self._address_of("http")
             self.admin = self._address_of("admin")
         except AssertionError:
             self.stop()
             raise
+
+    @property
+    def https(self):
+        return self._address_of("https")
+
+    def memory(self, row="VmRSS"):
+        """Bytes of a row of /proc/PID/status: VmRSS is what it holds now, VmHWM the most it has ever held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"(?m)^{row}:\s+(\d+) kB$", status).group(1)) * 1024
 
     def _address_of(self, listener):
         match = self.stderr.wait_for(rf"listening listener={listener} address=(127\.0\.0\.1:\d+)")
