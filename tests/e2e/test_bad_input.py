@@ -12,7 +12,7 @@ import pytest
 
 from harness import sites
 from harness.curl import curl, site
-from harness.h2client import Http2
+from harness.frames import Http2
 from harness.metrics import connection_errors, rows
 from harness.processes import DEADLINE_SECONDS, wait_until
 

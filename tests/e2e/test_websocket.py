@@ -14,7 +14,7 @@ from websockets.sync.server import serve
 
 from harness import sites
 from harness.cookies import SetCookie
-from harness.h2client import Http2
+from harness.frames import Http2
 from harness.metrics import rows
 from harness.processes import DEADLINE_SECONDS, wait_until
 
