@@ -29,12 +29,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let telemetry = Telemetry { decisions: decision_log(), ..Telemetry::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = stop_signal()?;
         let bound = Bound::new(&config.server)?;
         server::serve(bound, &config, Some(source), Arc::new(telemetry), stop).await?;
         Ok(())
-    })
+    });
+    // A file system that does not answer whoever reads the configuration holds up no end.
+    runtime.shutdown_background();
+    result
 }
 
 /// Ready when SIGTERM or SIGINT has come.

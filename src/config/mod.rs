@@ -15,6 +15,7 @@ mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -227,12 +228,15 @@ pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
 /// As [`load`], with `now` (seconds since 1970) to hold certificates against.
 fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
     let mut mistakes = Mistakes::default();
-    let Some(text) = read(path, &mut mistakes) else { return Err(mistakes) };
+    // A shell's pipe will do for this one.
+    let Some(text) = decoded(path, std::fs::read(path), &mut mistakes) else {
+        return Err(mistakes);
+    };
     let main = main_file::read(path, &text);
     mistakes.0.extend(main.mistakes.0);
     let mut sites: Vec<(PathBuf, site::Read)> = Vec::new();
     for file in &main.sites {
-        if let Some(text) = read(file, &mut mistakes) {
+        if let Some(text) = decoded(file, contents(file), &mut mistakes) {
             sites.push((file.clone(), site::read(file, &text, now)));
         }
     }
@@ -255,7 +259,7 @@ fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
 /// The site files that the main file at `path` matches now; none where it cannot be read.
 #[must_use]
 pub fn site_files(path: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(path);
+    let text = contents(path).ok().and_then(|text| String::from_utf8(text).ok());
     text.map(|text| main_file::read(path, &text).sites).unwrap_or_default()
 }
 
@@ -263,7 +267,7 @@ pub fn site_files(path: &Path) -> Vec<PathBuf> {
 #[must_use]
 pub fn named_files(path: &Path) -> Vec<PathBuf> {
     let named = |site: &PathBuf| {
-        let text = std::fs::read_to_string(site);
+        let text = contents(site).ok().and_then(|text| String::from_utf8(text).ok());
         text.map(|text| site::files(site, &text)).unwrap_or_default()
     };
     site_files(path).iter().flat_map(named).collect()
@@ -289,8 +293,17 @@ fn unix_now() -> i64 {
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn read(path: &Path, mistakes: &mut Mistakes) -> Option<String> {
-    match std::fs::read(path).map(String::from_utf8) {
+/// The contents of a regular file. Anything else could keep whoever reads it waiting for ever, as a
+/// pipe does, or never end, and no later configuration would be loaded.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    std::fs::read(path)
+}
+
+fn decoded(path: &Path, read: io::Result<Vec<u8>>, mistakes: &mut Mistakes) -> Option<String> {
+    match read.map(String::from_utf8) {
         Ok(Ok(text)) => return Some(text),
         Ok(Err(_)) => {
             mistakes.file(

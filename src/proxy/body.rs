@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, Timeout};
 
+use super::forward;
 use super::gateway::Site;
 use super::upstream::Lease;
 use crate::config::Server;
@@ -356,6 +357,7 @@ impl Body for ResponseBody {
 
 fn clean_trailers(site: &Site, direction: Direction, frame: &mut Frame<Bytes>) {
     let Some(trailers) = frame.trailers_mut() else { return };
+    forward::clean_trailers(trailers);
     let mut report = site.telemetry.report();
     crate::enforce::trailers(trailers, direction, site.config.mode, &mut report);
     site.record(&report);

@@ -136,7 +136,8 @@ impl Client {
         let usual = usual(headers, networks);
         match (standard, usual) {
             (Some(one), Some(other)) if one.hops != other.hops => peer(),
-            (Some(known), _) | (None, Some(known)) => known.or(self.is_secure),
+            (Some(one), Some(other)) => one.agreed(other).or(self.is_secure),
+            (Some(known), None) | (None, Some(known)) => known.or(self.is_secure),
             (None, None) => Known { host: last(headers, &X_FORWARDED_HOST), ..peer() }
                 .secured(stated_proto(headers)),
         }
@@ -159,6 +160,17 @@ struct Stated {
 }
 
 impl Stated {
+    /// What both kinds of fields say. A client knows its own address: it can write the kind that its
+    /// proxy does not, with another host or scheme beside the address that is true.
+    fn agreed(self, other: Self) -> Self {
+        let is_secure = match (self.is_secure, other.is_secure) {
+            (Some(one), Some(other)) => (one == other).then_some(one),
+            (one, other) => one.or(other),
+        };
+        let host = self.host.filter(|host| other.host.as_ref() == Some(host));
+        Self { hops: self.hops, is_secure, host }
+    }
+
     fn or(self, is_secure: bool) -> Known {
         let Self { hops, is_secure: stated, host } = self;
         Known { hops, is_secure: stated.unwrap_or(is_secure), host }

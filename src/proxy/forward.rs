@@ -35,6 +35,9 @@ pub fn has_unknown_coding(headers: &HeaderMap) -> bool {
     }
 }
 
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
 /// This gateway's name in `Via`, behind the version in which it received the message.
 const VIA_HTTP_1: HeaderValue = HeaderValue::from_static("1.1 cookie-firewall");
 const VIA_HTTP_2: HeaderValue = HeaderValue::from_static("2 cookie-firewall");
@@ -64,6 +67,22 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Leaves one `Content-Length` of several, or of a list, that say the same (RFC 9110 8.6); that they
+/// do is for the parser to see. Repeated, the next recipient may refuse them, as hyper does when it
+/// writes the head of an answer to HEAD.
+pub fn settle_length(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return };
+    let is_list = first.as_bytes().contains(&b',');
+    if lengths.next().is_none() && !is_list {
+        return;
+    }
+    let length = first.as_bytes().split(|&b| b == b',').next().unwrap_or_default();
+    if let Ok(length) = HeaderValue::from_bytes(length.trim_ascii()) {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+}
+
 fn listed_in_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
     let lines = headers.get_all(CONNECTION).iter();
     lines
@@ -74,6 +93,41 @@ fn listed_in_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
 
 fn accepts_trailers(te: &HeaderValue) -> bool {
     te.as_bytes().split(|&b| b == b',').any(|c| c.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Removes what no trailer may be (RFC 9110 6.5.1) and a recipient that merges trailers into the
+/// header would take for framing, routing, or the firewall's own word on who the client is.
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    let unfit = |name: &&HeaderName| {
+        HOP_BY_HOP.contains(name)
+            || [HOST, CONTENT_LENGTH].contains(name)
+            || *name == FORWARDED
+            || name.as_str().starts_with("x-forwarded-")
+            || *name == X_REAL_IP
+    };
+    let unfit: SmallVec<[HeaderName; 4]> = trailers.keys().filter(unfit).cloned().collect();
+    for name in &unfit {
+        trailers.remove(name);
+    }
+}
+
+/// Removes fields that CGI and what descends from it (WSGI, Rack, PHP) cannot tell from others that
+/// the firewall has written or judged: there `_` and `-` are one (RFC 3875 4.1.18).
+pub fn remove_lookalikes(headers: &mut HeaderMap) {
+    let is_one = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.contains('_') && {
+            let read = name.replace('_', "-");
+            read.starts_with("x-forwarded-")
+                || [FORWARDED, X_REAL_IP, CONTENT_LENGTH, TRANSFER_ENCODING]
+                    .iter()
+                    .any(|known| *known == read.as_str())
+        }
+    };
+    let lookalikes: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_one).cloned().collect();
+    for name in &lookalikes {
+        headers.remove(name);
+    }
 }
 
 /// Adds this gateway to `Via` (RFC 9110 7.6.3), behind those that came before; the message came in
@@ -143,6 +197,49 @@ mod tests {
         ]);
         remove_hop_by_hop(&mut headers);
         assert_eq!(headers, map(&[("host", "example.org")]));
+    }
+
+    #[test]
+    fn lookalikes_of_what_the_firewall_says_go() {
+        let mut headers = map(&[
+            ("x_forwarded_for", "1"),
+            ("x-forwarded_host", "1"),
+            ("x_real-ip", "1"),
+            ("content_length", "1"),
+            ("transfer_encoding", "chunked"),
+            ("x_other", "1"),
+            ("x-forwarded-for", "1"),
+        ]);
+        remove_lookalikes(&mut headers);
+        assert_eq!(headers, map(&[("x_other", "1"), ("x-forwarded-for", "1")]));
+    }
+
+    #[test]
+    fn one_length_is_enough() {
+        for lengths in [&["5"][..], &["5", "5"], &["5, 5"], &["5 , 5", "5"]] {
+            let mut headers = HeaderMap::new();
+            for length in lengths {
+                headers.append(CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            settle_length(&mut headers);
+            assert_eq!(headers, map(&[("content-length", "5")]), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_no_headers() {
+        let mut trailers = map(&[
+            ("connection", "x"),
+            ("content-length", "1"),
+            ("forwarded", "for=1"),
+            ("host", "x"),
+            ("x-forwarded-for", "1"),
+            ("x-forwarded-port", "1"),
+            ("x-real-ip", "1"),
+            ("grpc-status", "0"),
+        ]);
+        clean_trailers(&mut trailers);
+        assert_eq!(trailers, map(&[("grpc-status", "0")]));
     }
 
     #[test]

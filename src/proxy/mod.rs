@@ -122,6 +122,8 @@ impl Worker {
             now: unix_now(),
         };
         forward::remove_hop_by_hop(request.headers_mut());
+        forward::settle_length(request.headers_mut());
+        forward::remove_lookalikes(request.headers_mut());
         if came_by == Version::HTTP_2 {
             forward::rejoin_cookies(request.headers_mut());
         }
@@ -149,9 +151,17 @@ impl Worker {
             let error = "a switch of protocols that nobody asked for";
             return Err(UpstreamError::Protocol(error.into()).into());
         }
+        if upgrade
+            .as_ref()
+            .is_some_and(|upgrade| !switched && upgrade.is_misread(response.status()))
+        {
+            let error = "a WebSocket answered with a page";
+            return Err(UpstreamError::Protocol(error.into()).into());
+        }
         let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;
         forward::remove_hop_by_hop(response.headers_mut());
+        forward::settle_length(response.headers_mut());
         // An alternative (RFC 7838) is the upstream's own, and would lead around the firewall.
         response.headers_mut().remove(ALT_SVC);
         enforce_response(site, &context, response.headers_mut(), &lease);
@@ -210,11 +220,13 @@ fn prepare(
 ) -> (Request<RequestBody>, Option<Arc<Upload>>) {
     let (mut parts, incoming) = request.into_parts();
     parts.version = Version::HTTP_11;
+    let waits = forward::expects_continue(&parts.headers);
+    // Without a body there is nothing to expect (RFC 9110 10.1.1), and an upstream that waits for
+    // one all the same would take the next request for it.
+    parts.headers.remove(EXPECT);
     if incoming.is_end_stream() {
         return (Request::from_parts(parts, RequestBody::none()), None);
     }
-    let waits = forward::expects_continue(&parts.headers);
-    parts.headers.remove(EXPECT);
     if waits {
         parts.headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }

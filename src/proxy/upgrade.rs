@@ -74,6 +74,12 @@ impl Upgrade {
         Ok(Self { client, accept: Some(accept) })
     }
 
+    /// Whether `status`, which is no switch, would tell the client that its WebSocket is open: over
+    /// HTTP/2 every success does (RFC 8441 5, RFC 9110 9.3.6).
+    pub(super) fn is_misread(&self, status: StatusCode) -> bool {
+        self.accept.is_some() && status.is_success()
+    }
+
     /// Puts back what a request for an upgrade must say of its connection.
     pub(super) fn ask(headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

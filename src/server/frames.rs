@@ -27,17 +27,31 @@ const SPARE: u64 = 1000;
 const SPARE_A_STREAM: u64 = 20;
 const SPARE_A_SECOND: u64 = 20;
 
+/// Bytes written that earn a WINDOW_UPDATE: the shortest frame with something in it has ten, and a
+/// client may answer each with one for its stream and one for the connection.
+const BYTES_AN_UPDATE: u64 = 4;
+
 /// What has come on one connection.
 #[derive(Debug)]
 pub(super) struct Counts {
     since: Instant,
     streams: AtomicU64,
     others: AtomicU64,
+    /// Frames that make room for more.
+    updates: AtomicU64,
+    /// Bytes written.
+    written: AtomicU64,
 }
 
 impl Counts {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), streams: AtomicU64::new(0), others: AtomicU64::new(0) }
+        Self {
+            since: Instant::now(),
+            streams: AtomicU64::new(0),
+            others: AtomicU64::new(0),
+            updates: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// Streams that the client has opened.
@@ -48,7 +62,15 @@ impl Counts {
     /// Whether the client sends frames for the sake of their number.
     pub(super) fn is_flooded(&self) -> bool {
         let others = self.others.load(Ordering::Relaxed);
-        others > SPARE && others > self.spare()
+        let updates = self.updates.load(Ordering::Relaxed);
+        let asked = self.written.load(Ordering::Relaxed) / BYTES_AN_UPDATE;
+        (others > SPARE && others > self.spare())
+            || (updates > SPARE + asked && updates > self.spare() + asked)
+    }
+
+    /// Takes note of what the client is given to read.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn spare(&self) -> u64 {
@@ -113,8 +135,10 @@ impl Reader {
                 self.opens = true;
             }
             DATA if length > 0 || flags & END_STREAM != 0 => {}
-            // A long download takes any number of them.
-            WINDOW_UPDATE => {}
+            // A long download takes many of them.
+            WINDOW_UPDATE => {
+                counts.updates.fetch_add(1, Ordering::Relaxed);
+            }
             _ => {
                 counts.others.fetch_add(1, Ordering::Relaxed);
             }
@@ -176,6 +200,18 @@ mod tests {
         send(&mut reader, 6, 0, 2000);
         assert!(!counts.is_flooded());
         send(&mut reader, 6, 0, 2000);
+        assert!(counts.is_flooded());
+    }
+
+    #[test]
+    fn room_is_made_for_what_is_read_and_not_for_the_sake_of_it() {
+        let (counts, mut reader) = (Counts::new(), Reader::new());
+        reader.read(&[0; PREFACE], &counts);
+        let update = frame(WINDOW_UPDATE, 0, 0, 4);
+        counts.wrote(100_000);
+        reader.read(&update.repeat(20_000), &counts);
+        assert!(!counts.is_flooded(), "two for each frame of one byte");
+        reader.read(&update.repeat(10_000), &counts);
         assert!(counts.is_flooded());
     }
 }

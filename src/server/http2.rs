@@ -13,7 +13,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::io::InspectReader;
+use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::Shared;
 use super::connection::{LAST_REQUEST, Serving, Terms, stopped};
@@ -59,7 +59,8 @@ where
         }
     });
     let counts = Arc::new(Counts::new());
-    let (mut reader, read) = (Reader::new(), Arc::clone(&counts));
+    let (mut reader, read, wrote) = (Reader::new(), Arc::clone(&counts), Arc::clone(&counts));
+    let stream = InspectWriter::new(stream, move |bytes: &[u8]| wrote.wrote(bytes.len()));
     let stream = InspectReader::new(stream, move |bytes: &[u8]| reader.read(bytes, &read));
     let connection = builder(terms).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);

@@ -14,7 +14,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::reader::{At, Document, Table};
-use crate::config::{Certificate, Tls};
+use crate::config::{Certificate, Tls, contents};
 
 /// How long before its end a certificate that is still there is worth a warning.
 const RENEWAL: i64 = 7 * 86_400;
@@ -163,10 +163,14 @@ fn facts(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, i64, i64)> {
     Some((names.collect(), validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
+/// The certificates in a PEM file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_slice_iter(&contents(path).map_err(pem::Error::Io)?).collect()
+}
+
 fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'static>>> {
     let path = path(document, at);
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
-    let message = match chain {
+    let message = match certificates(&path) {
         Ok(chain) if !chain.is_empty() => return Some(chain),
         Ok(_) => format!("{} holds no certificate", path.display()),
         Err(error) => unreadable(&path, &error),
@@ -178,7 +182,8 @@ fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'s
 
 fn private_key(document: &Document<'_>, at: &At<&str>) -> Option<PrivateKeyDer<'static>> {
     let path = path(document, at);
-    let message = match PrivateKeyDer::from_pem_file(&path) {
+    let key = contents(&path).map_err(pem::Error::Io);
+    let message = match key.and_then(|key| PrivateKeyDer::from_pem_slice(&key)) {
         Ok(key) => return Some(key),
         Err(pem::Error::NoItemsFound) => {
             format!("{} holds no private key, or one with a passphrase", path.display())

@@ -7,8 +7,6 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use crate::config::reader::{At, Document, Item, Table};
 use crate::config::upstream::Roots;
@@ -117,8 +115,7 @@ fn host_header(document: &Document<'_>, at: &At<&str>) -> Option<HeaderValue> {
 
 fn roots(document: &Document<'_>, at: &At<&str>) -> Option<Roots> {
     let path = document.file().parent().unwrap_or(Path::new("")).join(at.value);
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
+    let certificates = super::tls::certificates(&path);
     let mut roots = RootCertStore::empty();
     let problem = match certificates {
         Err(error) => Some(format!("cannot read {}: {error}", path.display())),
