@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of heads that are looked at; hyper refuses longer ones anyway.
-const MAX_HEAD_BYTES: usize = 512 * 1024;
+const MAX_HEAD_BYTES: usize = 128 * 1024;
 
 /// Lines set aside for one exchange, and their bytes. An upstream may send 1xx heads without end;
 /// what comes beyond goes nowhere either, and is not counted.

@@ -65,7 +65,7 @@ where
     let connection = builder(terms).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut unseen = Unseen { counts, refused: 0 };
-    let (mut leaving, patience) = (false, terms.timeouts.idle);
+    let mut leaving = false;
     let result = loop {
         let turn = std::future::poll_fn(|cx| {
             unseen.look_after(connection.as_mut(), cx, &exchanges, &serving.shared)
@@ -76,8 +76,7 @@ where
                 leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // Who has been told to leave is not waited for as long.
-            idle = idle(terms, &exchanges, if leaving { LAST_REQUEST } else { patience }) => {
+            idle = idle(terms, &exchanges, leaving) => {
                 idle?;
                 if leaving {
                     break Ok(());
@@ -108,15 +107,21 @@ fn builder(terms: &Terms) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Ready once there has been no exchange for `limit`.
+/// Ready once there has been no exchange for as long as allowed.
 ///
 /// # Errors
 ///
 /// Where the exchanges are a fault.
-async fn idle(terms: &Terms, exchanges: &Exchanges, limit: Duration) -> Result<(), Fault> {
+async fn idle(terms: &Terms, exchanges: &Exchanges, leaving: bool) -> Result<(), Fault> {
     let unread = terms.timeouts.response;
-    let often = limit.min(unread) / 4;
     loop {
+        let limit = match exchanges.begun() {
+            // Who has been told to leave is not waited for as long.
+            _ if leaving => LAST_REQUEST,
+            0 => terms.timeouts.request_head.min(terms.timeouts.idle),
+            _ => terms.timeouts.idle,
+        };
+        let often = limit.min(unread) / 4;
         tokio::select! {
             () = exchanges.flooded() => return Err(Fault::Resets),
             () = tokio::time::sleep(often) => {}

@@ -42,7 +42,11 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
 /// What is kept of a request's body that an upstream does not take.
 const SEND_BUFFER: usize = 256 * 1024;
 
-/// The largest head of a response.
+/// What is read ahead of a response over HTTP/1.1, whose head must fit in: as long as its client does
+/// not read, that is what it costs.
+const READ_BUFFER: usize = 128 * 1024;
+
+/// The largest head of a response over HTTP/2.
 const HEADER_LIST: u32 = 256 * 1024;
 
 /// How soon an upstream that has gone silent is asked whether it is there, and how long it has to
@@ -218,6 +222,7 @@ impl Http1 {
         let aside = Arc::<Aside>::default();
         let stream = TokioIo::new(Scanned::new(transport, Arc::clone(&aside)));
         let (sender, connection) = http1::Builder::new()
+            .max_buf_size(READ_BUFFER)
             .ignore_invalid_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .allow_obsolete_multiline_headers_in_responses(true)
