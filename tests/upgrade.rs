@@ -134,6 +134,62 @@ fn a_websocket_on_which_nothing_passes_is_cut() {
     firewall.wait_for("the end", |f| open(f) == 0.0);
 }
 
+/// The portal may have said all it has to say before the visitor has.
+#[test]
+fn a_tunnel_ends_one_direction_at_a_time() {
+    let (got, all) = std::sync::mpsc::channel();
+    let origin = answering_with(
+        |key| {
+            let accept = derive_accept_key(key.as_bytes());
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\n\r\nthat was all"
+            )
+        },
+        move |stream| {
+            stream.shutdown(std::net::Shutdown::Write).expect("an open socket");
+            let mut rest = Vec::new();
+            let _ = (&*stream).read_to_end(&mut rest);
+            got.send(rest).expect("the test waits");
+        },
+    );
+    let firewall = Firewall::with(&format!("upstream = \"http://{}\"\n{CHARTER}", origin));
+    let mut peer = firewall.connect();
+    assert_eq!(ask(&mut peer, "").status(), 101);
+    let mut said = [0; 12];
+    peer.stream().read_exact(&mut said).expect("the origin's words");
+    assert!(peer.is_closed(), "that direction has ended");
+    peer.send("and this is mine");
+    drop(peer);
+    assert_eq!(all.recv_timeout(PATIENCE).expect("the visitor's words"), b"and this is mine");
+}
+
+/// An origin on a plain socket, so that it can end one direction of it: its address.
+fn answering_with(
+    answer: impl FnOnce(&str) -> String + Send + 'static,
+    then: impl FnOnce(&std::net::TcpStream) + Send + 'static,
+) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            (&stream).read_exact(&mut byte).expect("a head");
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).expect("ASCII").to_lowercase();
+        let key = head.split("sec-websocket-key: ").nth(1).unwrap_or_default();
+        // Keys are told apart by case; this one is the RFC's.
+        assert!(key.starts_with("dghlihnhbxbszsbub25jzq=="), "{head}");
+        let answer = answer("dGhlIHNhbXBsZSBub25jZQ==");
+        (&stream).write_all(answer.as_bytes()).expect("the firewall reads");
+        then(&stream);
+    });
+    address
+}
+
 #[test]
 fn a_websocket_keeps_the_stop_waiting_until_it_ends() {
     let origin = echo();

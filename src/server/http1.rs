@@ -61,12 +61,15 @@ where
     let exchanges = Arc::<Exchanges>::default();
     let (worker, shared) = (serving.worker, Arc::clone(&serving.shared));
     let (client, begun) = (Arc::clone(client), Arc::clone(&exchanges));
+    let quiet = terms.quiet.clone();
     let service = service_fn(move |request| {
-        let (client, shared) = (Arc::clone(&client), Arc::clone(&shared));
+        let (client, shared, quiet) = (Arc::clone(&client), Arc::clone(&shared), quiet.clone());
         let under_way = begun.begin();
         async move {
             let mut response = worker.answer(&shared.gateway(), &client, request).await;
-            if shared.is_stopping() {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                quiet.tunnels();
+            } else if shared.is_stopping() {
                 close(&mut response);
             }
             Ok::<_, Infallible>(response.map(|body| Sending::new(body, under_way)))
@@ -160,9 +163,7 @@ fn builder(terms: &Terms) -> http1::Builder {
     builder
 }
 
-/// Says that the connection ends with this response; an upgraded one ends by its own rules.
+/// Says that the connection ends with this response.
 fn close<B>(response: &mut Response<B>) {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }

@@ -34,22 +34,35 @@ pub(super) struct Stalling<S> {
 /// Whether nothing waits on a connection: nothing has been read since the last write, and no write
 /// stands still. It tells a connection that is idle from a request that does not come to its end.
 #[derive(Clone, Debug)]
-pub(super) struct Quiet(Arc<AtomicBool>);
+pub(super) struct Quiet(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    quiet: AtomicBool,
+    tunnels: AtomicBool,
+}
 
 impl Quiet {
     /// Whether it is so.
     pub(super) fn is_there(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.quiet.load(Ordering::Relaxed)
+    }
+
+    /// The connection is a tunnel from now on: what comes after its end in one direction is not what
+    /// nobody asked for.
+    pub(super) fn tunnels(&self) {
+        self.0.tunnels.store(true, Ordering::Relaxed);
     }
 
     fn set(&self, quiet: bool) {
-        self.0.store(quiet, Ordering::Relaxed);
+        self.0.quiet.store(quiet, Ordering::Relaxed);
     }
 }
 
 impl<S> Stalling<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        let quiet = Quiet(Arc::new(AtomicBool::new(true)));
+        let state = State { quiet: AtomicBool::new(true), tunnels: AtomicBool::new(false) };
+        let quiet = Quiet(Arc::new(state));
         Self { stream, limit, timer: None, stands_still: false, quiet, lingers: None }
     }
 
@@ -123,6 +136,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.quiet.0.tunnels.load(Ordering::Relaxed) {
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
         if self.lingers.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.lingers = Some(LINGER_BYTES);
