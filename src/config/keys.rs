@@ -326,7 +326,7 @@ const HEALTH: &[Key] = &[
     key(
         "eject_after",
         Kind::Integer,
-        "Failed exchanges in a row, without active checks, for it to be left alone. Default: 5.",
+        "Failed exchanges in a row for it to be left alone. Default: 5.",
     ),
     key("eject_for", Kind::Duration, "For how long. Default: \"10 s\"."),
 ];

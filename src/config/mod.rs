@@ -288,7 +288,8 @@ pub fn site_from_str(file: &Path, text: &str) -> Result<Site, Mistakes> {
 }
 
 /// Seconds since 1970; a clock set before that counts as 1970.
-fn unix_now() -> i64 {
+#[must_use]
+pub fn unix_now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -18,7 +18,7 @@ mod upstream;
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http::header::{ALT_SVC, CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
@@ -31,6 +31,7 @@ pub use error::{ProxyError, UpstreamError};
 pub use gateway::{Gateway, Readiness, Site};
 pub use upstream::Upstreams;
 
+use crate::config::unix_now;
 use crate::consent::Consent;
 use crate::enforce::{self, Mode};
 use crate::policy::Context;
@@ -133,31 +134,17 @@ impl Worker {
         if let Some(host) = &site.config.upstream.host {
             request.headers_mut().insert(HOST, host.clone());
         }
-        if upgrade.is_some() {
-            Upgrade::ask(request.headers_mut());
-        }
-        let is_upgrade = upgrade.is_some();
-        let purpose = if is_upgrade { Purpose::Upgrade } else { Purpose::Exchange };
+        let purpose = match &upgrade {
+            Some(_) => {
+                Upgrade::ask(request.headers_mut());
+                Purpose::Upgrade
+            }
+            None => Purpose::Exchange,
+        };
         let sent = Instant::now();
         let (mut response, lease) = self.send(gateway, site, request, purpose).await?;
         site.metrics.observe_upstream(sent.elapsed());
-        if forward::has_unknown_coding(response.headers()) {
-            let error = "a transfer coding other than chunked";
-            return Err(UpstreamError::Protocol(error.into()).into());
-        }
-        let switched = upgrade::is_switch(&response);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !(switched && upgrade.is_some())
-        {
-            let error = "a switch of protocols that nobody asked for";
-            return Err(UpstreamError::Protocol(error.into()).into());
-        }
-        if upgrade
-            .as_ref()
-            .is_some_and(|upgrade| !switched && upgrade.is_misread(response.status()))
-        {
-            let error = "a WebSocket answered with a page";
-            return Err(UpstreamError::Protocol(error.into()).into());
-        }
+        let switched = check_answer(&response, upgrade.as_ref())?;
         let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;
         forward::remove_hop_by_hop(response.headers_mut());
@@ -267,6 +254,28 @@ async fn within<T>(
     }
 }
 
+/// Refuses an answer that cannot be passed on as what it is; says whether it is the switch to a
+/// WebSocket that was asked for.
+fn check_answer<B>(
+    response: &Response<B>,
+    upgrade: Option<&Upgrade>,
+) -> Result<bool, UpstreamError> {
+    let refused = |error: &'static str| Err(UpstreamError::Protocol(error.into()));
+    if forward::has_unknown_coding(response.headers()) {
+        return refused("a transfer coding other than chunked");
+    }
+    match upgrade {
+        Some(_) if upgrade::is_switch(response) => Ok(true),
+        _ if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            refused("a switch of protocols that nobody asked for")
+        }
+        Some(upgrade) if upgrade.is_misread(response.status()) => {
+            refused("a WebSocket answered with a page")
+        }
+        _ => Ok(false),
+    }
+}
+
 fn enforce_request(
     gateway: &Gateway,
     site: &Site,
@@ -350,10 +359,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Seconds since 1970; a clock set before that counts as 1970.
-fn unix_now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

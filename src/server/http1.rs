@@ -80,13 +80,13 @@ where
     let result = tokio::select! {
         result = &mut connection => result,
         () = stopped(&mut serving.stopping, LAST_REQUEST) => {
-            Pin::new(&mut connection).graceful_shutdown();
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
         () = exchanges.idle(&terms.quiet) => {
             // Nothing is under way, so it ends at once, and its stream stays open.
             keep.set(true);
-            Pin::new(&mut connection).graceful_shutdown();
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
             let ended = (&mut connection).await;
             keep.set(false);
             if ended.is_ok() && let Some(parts) = connection.into_parts() {

@@ -20,6 +20,7 @@ use super::watch::Source;
 use super::watchers::Watchers;
 use crate::config::{self, Config, Loaded, Mistakes, Server};
 use crate::proxy::Gateway;
+use crate::telemetry::Telemetry;
 
 /// Somebody's wish for a reload, and where to say how it went.
 pub(super) type Wish = oneshot::Sender<Result<usize, NotLoaded>>;
@@ -139,7 +140,7 @@ fn prepare(
     file: &Path,
     before: &Gateway,
     workers: usize,
-    telemetry: Arc<crate::telemetry::Telemetry>,
+    telemetry: Arc<Telemetry>,
 ) -> Result<Prepared, Mistakes> {
     let Loaded { config, warnings } = config::load(file)?;
     for warning in &warnings.0 {
