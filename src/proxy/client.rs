@@ -6,13 +6,14 @@
 use std::any::Any;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, BytesMut};
 use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
 
+use super::fields::{Field, Fields};
 use crate::config::Networks;
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -44,6 +45,8 @@ pub struct Client {
     address: HeaderValue,
     /// `for=...;proto=...`, without the host.
     forwarded: Box<str>,
+    /// The host of the first request, and `Forwarded` with it.
+    forwarded_to: OnceLock<(HeaderValue, HeaderValue)>,
     is_secure: bool,
     trusts: Option<Networks>,
     server_name: Option<Box<str>>,
@@ -58,7 +61,16 @@ impl Client {
         let peer = address.to_canonical();
         let forwarded = format!("for={};proto={}", node(peer), proto(is_secure)).into();
         let address = text(&peer.to_string());
-        Self { peer, address, forwarded, is_secure, trusts: None, server_name: None, keep: None }
+        Self {
+            peer,
+            address,
+            forwarded,
+            forwarded_to: OnceLock::new(),
+            is_secure,
+            trusts: None,
+            server_name: None,
+            keep: None,
+        }
     }
 
     /// Believes what the client says of those it speaks for, if it is in one of `networks`.
@@ -101,9 +113,11 @@ impl Client {
     }
 
     /// Says who the client is in the fields that upstreams read, in place of all that was there.
-    pub(super) fn announce(&self, headers: &mut HeaderMap) {
+    ///
+    /// `fields` are those of the request as it came.
+    pub(super) fn announce(&self, headers: &mut HeaderMap, fields: Fields) {
         let known = self.trusts.as_ref().map(|networks| self.believed(headers, networks));
-        if headers.keys().any(|name| name.as_str().starts_with("x-")) {
+        if fields.have(Field::Extension) {
             for name in &RELATED {
                 headers.remove(name);
             }
@@ -118,14 +132,20 @@ impl Client {
         headers.insert(X_FORWARDED_FOR, self.address.clone());
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto(self.is_secure)));
         let host = headers.get(HOST).cloned();
-        let host = if let Some(host) = host {
-            headers.insert(X_FORWARDED_HOST, host.clone());
-            Some(host)
-        } else {
-            headers.remove(X_FORWARDED_HOST);
-            None
+        headers.insert(FORWARDED, self.forwarded(host.as_ref()));
+        match host {
+            Some(host) => headers.insert(X_FORWARDED_HOST, host),
+            None => headers.remove(X_FORWARDED_HOST),
         };
-        headers.insert(FORWARDED, forwarded(&self.forwarded, host.as_ref()));
+    }
+
+    /// `Forwarded` for a request to `host`; nearly always that of the first.
+    fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
+        let Some(host) = host else { return forwarded(&self.forwarded, None) };
+        let (known, value) = self
+            .forwarded_to
+            .get_or_init(|| (host.clone(), forwarded(&self.forwarded, Some(host))));
+        if known == host { value.clone() } else { forwarded(&self.forwarded, Some(host)) }
     }
 
     /// What the peer, a trusted proxy, says. Where `Forwarded` and `X-Forwarded-For` name different
@@ -397,7 +417,8 @@ mod tests {
             ("x-forwarded-port", "1"),
             ("x-real-ip", "1.1.1.1"),
         ]);
-        client("::ffff:192.0.2.7").announce(&mut headers);
+        let fields = Fields::of(&headers);
+        client("::ffff:192.0.2.7").announce(&mut headers, fields);
         let expected = map(&[
             ("host", "example.org:8080"),
             ("x-forwarded-for", "192.0.2.7"),
@@ -411,7 +432,9 @@ mod tests {
     #[test]
     fn ipv6_clients_are_quoted() {
         let mut headers = HeaderMap::new();
-        Client::new("2001:db8::1".parse().expect("an address"), true).announce(&mut headers);
+        let fields = Fields::of(&headers);
+        Client::new("2001:db8::1".parse().expect("an address"), true)
+            .announce(&mut headers, fields);
         assert_eq!(headers["forwarded"], "for=\"[2001:db8::1]\";proto=https");
         assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
     }
@@ -421,7 +444,8 @@ mod tests {
     fn leaves(fields: &[(&'static str, &'static str)], expected: [&str; 4]) {
         let mut headers = map(&[("host", "a.fr")]);
         headers.extend(map(fields));
-        behind_proxies().announce(&mut headers);
+        let fields = Fields::of(&headers);
+        behind_proxies().announce(&mut headers, fields);
         let names = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"];
         for (name, expected) in names.iter().zip(expected) {
             let values: Vec<_> = headers.get_all(*name).iter().collect();

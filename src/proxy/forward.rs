@@ -3,22 +3,12 @@
 use bytes::{BufMut as _, BytesMut};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SET_COOKIE, TE,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    TRANSFER_ENCODING, VIA,
 };
 use http::{HeaderMap, HeaderValue, Version};
 use smallvec::SmallVec;
 
-/// Fields that concern one connection, whether or not `Connection` lists them.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-authorization"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+use super::fields::{Field, Fields, HOP_BY_HOP};
 
 /// Fields that `Connection` cannot take away (RFC 9110 7.6.1: it must not list what is meant for
 /// every recipient). The transfer coding goes afterwards, with the hop-by-hop fields.
@@ -26,7 +16,10 @@ const KEPT: [HeaderName; 5] = [HOST, COOKIE, SET_COOKIE, CONTENT_LENGTH, TRANSFE
 
 /// Whether the body came in a transfer coding that is not served: any but one plain `chunked`.
 #[must_use]
-pub fn has_unknown_coding(headers: &HeaderMap) -> bool {
+pub fn has_unknown_coding(headers: &HeaderMap, fields: Fields) -> bool {
+    if !fields.have(Field::TransferEncoding) {
+        return false;
+    }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => false,
@@ -49,18 +42,18 @@ const VIA_HTTP_2: HeaderValue = HeaderValue::from_static("2 cookie-firewall");
 /// forwarded. `Content-Length` goes where there is a
 /// transfer coding, which overrides it (RFC 9112 6.3); forwarded, it would cut the body elsewhere
 /// than it was read.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let trailers = headers.get(TE).is_some_and(accepts_trailers);
-    if headers.contains_key(CONNECTION) {
+pub fn remove_hop_by_hop(headers: &mut HeaderMap, fields: Fields) {
+    let trailers = fields.have(Field::Te) && headers.get(TE).is_some_and(accepts_trailers);
+    if fields.have(Field::Connection) {
         for name in listed_in_connection(headers).iter().filter(|name| !KEPT.contains(name)) {
             headers.remove(name);
         }
     }
-    if headers.contains_key(TRANSFER_ENCODING) {
+    if fields.have(Field::TransferEncoding) {
         headers.remove(CONTENT_LENGTH);
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    for field in HOP_BY_HOP.into_iter().filter(|field| fields.have(*field)) {
+        headers.remove(field.name());
     }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -70,7 +63,10 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// Leaves one `Content-Length` of several, or of a list, that say the same (RFC 9110 8.6); that they
 /// do is for the parser to see. Repeated, the next recipient may refuse them, as hyper does when it
 /// writes the head of an answer to HEAD.
-pub fn settle_length(headers: &mut HeaderMap) {
+pub fn settle_length(headers: &mut HeaderMap, fields: Fields) {
+    if !fields.have(Field::ContentLength) {
+        return;
+    }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return };
     let is_list = first.as_bytes().contains(&b',');
@@ -99,7 +95,7 @@ fn accepts_trailers(te: &HeaderValue) -> bool {
 /// header would take for framing, routing, or the firewall's own word on who the client is.
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     let unfit = |name: &&HeaderName| {
-        HOP_BY_HOP.contains(name)
+        HOP_BY_HOP.iter().any(|field| field.name() == *name)
             || [HOST, CONTENT_LENGTH].contains(name)
             || *name == FORWARDED
             || name.as_str().starts_with("x-forwarded-")
@@ -113,7 +109,10 @@ pub fn clean_trailers(trailers: &mut HeaderMap) {
 
 /// Removes fields that CGI and what descends from it (WSGI, Rack, PHP) cannot tell from others that
 /// the firewall has written or judged: there `_` and `-` are one (RFC 3875 4.1.18).
-pub fn remove_lookalikes(headers: &mut HeaderMap) {
+pub fn remove_lookalikes(headers: &mut HeaderMap, fields: Fields) {
+    if !fields.have(Field::Underscore) {
+        return;
+    }
     let is_one = |name: &&HeaderName| {
         let name = name.as_str();
         name.contains('_') && {
@@ -155,8 +154,9 @@ pub fn rejoin_cookies(headers: &mut HeaderMap) {
 
 /// Whether the client waits for `100 Continue` before it sends its body.
 #[must_use]
-pub fn expects_continue(headers: &HeaderMap) -> bool {
-    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+pub fn expects_continue(headers: &HeaderMap, fields: Fields) -> bool {
+    let expected = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    fields.have(Field::Expect) && headers.get(EXPECT).is_some_and(expected)
 }
 
 #[cfg(test)]
@@ -182,7 +182,8 @@ mod tests {
             ("x-public", "1"),
             ("trailer", "x-checksum"),
         ]);
-        remove_hop_by_hop(&mut headers);
+        let fields = Fields::of(&headers);
+        remove_hop_by_hop(&mut headers, fields);
         let expected = map(&[("te", "trailers"), ("x-public", "1"), ("trailer", "x-checksum")]);
         assert_eq!(headers, expected);
     }
@@ -195,7 +196,8 @@ mod tests {
             ("content-length", "1"),
             ("transfer-encoding", "chunked"),
         ]);
-        remove_hop_by_hop(&mut headers);
+        let fields = Fields::of(&headers);
+        remove_hop_by_hop(&mut headers, fields);
         assert_eq!(headers, map(&[("host", "example.org")]));
     }
 
@@ -210,7 +212,8 @@ mod tests {
             ("x_other", "1"),
             ("x-forwarded-for", "1"),
         ]);
-        remove_lookalikes(&mut headers);
+        let fields = Fields::of(&headers);
+        remove_lookalikes(&mut headers, fields);
         assert_eq!(headers, map(&[("x_other", "1"), ("x-forwarded-for", "1")]));
     }
 
@@ -221,7 +224,8 @@ mod tests {
             for length in lengths {
                 headers.append(CONTENT_LENGTH, HeaderValue::from_static(length));
             }
-            settle_length(&mut headers);
+            let fields = Fields::of(&headers);
+            settle_length(&mut headers, fields);
             assert_eq!(headers, map(&[("content-length", "5")]), "{lengths:?}");
         }
     }

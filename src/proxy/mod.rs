@@ -7,6 +7,7 @@
 mod body;
 mod client;
 mod error;
+mod fields;
 mod forward;
 mod gateway;
 mod page;
@@ -16,8 +17,8 @@ mod route;
 mod upgrade;
 mod upstream;
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::header::{ALT_SVC, CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
@@ -36,6 +37,7 @@ use crate::consent::Consent;
 use crate::enforce::{self, Mode};
 use crate::policy::Context;
 use body::{Pace, RequestBody, Upload};
+use fields::{Field, Fields};
 use retry::Failed;
 use route::{Route, route};
 use upgrade::Upgrade;
@@ -113,8 +115,9 @@ impl Worker {
     ) -> Result<Response<ResponseBody>, ProxyError> {
         let site = found.site;
         let came_by = request.version();
-        route::check(&request, &gateway.server.limits)?;
-        let upgrade = Upgrade::of(&mut request)?;
+        let fields = Fields::of(request.headers());
+        route::check(&request, fields, &gateway.server.limits)?;
+        let upgrade = Upgrade::of(&mut request, fields)?;
         route::to_origin_form(&mut request);
         let mut context = Context {
             charter: &site.config.charter,
@@ -122,14 +125,14 @@ impl Worker {
             host: &found.host,
             now: unix_now(),
         };
-        forward::remove_hop_by_hop(request.headers_mut());
-        forward::settle_length(request.headers_mut());
-        forward::remove_lookalikes(request.headers_mut());
+        forward::remove_hop_by_hop(request.headers_mut(), fields);
+        forward::settle_length(request.headers_mut(), fields);
+        forward::remove_lookalikes(request.headers_mut(), fields);
         if came_by == Version::HTTP_2 {
             forward::rejoin_cookies(request.headers_mut());
         }
         context.consent = enforce_request(gateway, site, &context, request.headers_mut())?;
-        client.announce(request.headers_mut());
+        client.announce(request.headers_mut(), fields);
         forward::add_via(request.headers_mut(), came_by);
         if let Some(host) = &site.config.upstream.host {
             request.headers_mut().insert(HOST, host.clone());
@@ -141,16 +144,18 @@ impl Worker {
             }
             None => Purpose::Exchange,
         };
-        let sent = Instant::now();
-        let (mut response, lease) = self.send(gateway, site, request, purpose).await?;
-        site.metrics.observe_upstream(sent.elapsed());
-        let switched = check_answer(&response, upgrade.as_ref())?;
+        let (request, upload) = prepare(gateway, site, request, fields);
+        let (mut response, lease) = self.send(site, request, upload, purpose).await?;
+        let fields = Fields::of(response.headers());
+        let switched = check_answer(&response, fields, upgrade.as_ref())?;
         let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;
-        forward::remove_hop_by_hop(response.headers_mut());
-        forward::settle_length(response.headers_mut());
+        forward::remove_hop_by_hop(response.headers_mut(), fields);
+        forward::settle_length(response.headers_mut(), fields);
         // An alternative (RFC 7838) is the upstream's own, and would lead around the firewall.
-        response.headers_mut().remove(ALT_SVC);
+        if fields.have(Field::AltSvc) {
+            response.headers_mut().remove(ALT_SVC);
+        }
         enforce_response(site, &context, response.headers_mut(), &lease);
         forward::add_via(response.headers_mut(), answered_by);
         if let Some(upgrade) = upgrade.filter(|_| switched) {
@@ -168,22 +173,26 @@ impl Worker {
     /// Sends the request upstream, again where it was not processed or may be twice.
     async fn send(
         &self,
-        gateway: &Gateway,
         site: &Arc<Site>,
-        request: Request<Incoming>,
+        mut request: Request<RequestBody>,
+        upload: Option<Arc<Upload>>,
         purpose: Purpose,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let mut attempts = Attempts::new(purpose, site.upstreams.retries());
-        let (mut request, upload) = prepare(gateway, site, request);
+        let first = Instant::now();
+        let mut now = first;
         loop {
-            let mut lease = site.upstreams.lease(self.index, &mut attempts).await?;
+            let mut lease = site.upstreams.lease(self.index, &mut attempts, now).await?;
             let may_go_on = attempts.may_go_on(lease.is_reused());
             let spare = may_go_on.then(|| retry::spare(&request)).flatten();
             let limit = site.config.timeouts.first_byte;
-            let answer = within(limit, upload.as_deref(), lease.send(request)).await;
+            let answer = std::pin::pin!(lease.send(request));
+            let answer = within(limit, now, upload.as_deref(), answer).await;
+            now = Instant::now();
             let failed = match answer {
                 Ok(Ok(response)) => {
                     lease.succeeded();
+                    site.metrics.observe_upstream(now.saturating_duration_since(first));
                     return Ok((response, lease));
                 }
                 Ok(Err(error)) => Failed::new(error, upload.as_deref()),
@@ -204,13 +213,16 @@ fn prepare(
     gateway: &Gateway,
     site: &Arc<Site>,
     request: Request<Incoming>,
+    fields: Fields,
 ) -> (Request<RequestBody>, Option<Arc<Upload>>) {
     let (mut parts, incoming) = request.into_parts();
     parts.version = Version::HTTP_11;
-    let waits = forward::expects_continue(&parts.headers);
-    // Without a body there is nothing to expect (RFC 9110 10.1.1), and an upstream that waits for
-    // one all the same would take the next request for it.
-    parts.headers.remove(EXPECT);
+    let waits = forward::expects_continue(&parts.headers, fields);
+    if fields.have(Field::Expect) {
+        // Without a body there is nothing to expect (RFC 9110 10.1.1), and an upstream that waits
+        // for one all the same would take the next request for it.
+        parts.headers.remove(EXPECT);
+    }
     if incoming.is_end_stream() {
         return (Request::from_parts(parts, RequestBody::none()), None);
     }
@@ -237,18 +249,22 @@ fn prepare(
     (request, Some(upload))
 }
 
-/// Waits for the head of a response, `limit` at most from the last piece of the request on.
+/// Waits for the head of a response, `limit` at most from the last piece of the request on, and from
+/// `now` where it has none.
 async fn within<T>(
     limit: Duration,
+    now: Instant,
     upload: Option<&Upload>,
-    response: impl Future<Output = T>,
+    mut response: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, ProxyError> {
-    let mut response = std::pin::pin!(response);
+    let mut deadline = tokio::time::Instant::from_std(now) + limit;
     loop {
         let before = upload.map(Upload::progress);
-        match tokio::time::timeout(limit, &mut response).await {
+        match tokio::time::timeout_at(deadline, response.as_mut()).await {
             Ok(response) => return Ok(response),
-            Err(_) if upload.map(Upload::progress) != before => {}
+            Err(_) if upload.map(Upload::progress) != before => {
+                deadline = tokio::time::Instant::now() + limit;
+            }
             Err(_) => return Err(UpstreamError::FirstByteTimeout.into()),
         }
     }
@@ -258,10 +274,11 @@ async fn within<T>(
 /// WebSocket that was asked for.
 fn check_answer<B>(
     response: &Response<B>,
+    fields: Fields,
     upgrade: Option<&Upgrade>,
 ) -> Result<bool, UpstreamError> {
     let refused = |error: &'static str| Err(UpstreamError::Protocol(error.into()));
-    if forward::has_unknown_coding(response.headers()) {
+    if forward::has_unknown_coding(response.headers(), fields) {
         return refused("a transfer coding other than chunked");
     }
     match upgrade {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of heads that are looked at; hyper refuses longer ones anyway.
@@ -59,18 +60,22 @@ impl Aside {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn scan(&self, chunk: &mut [u8]) {
+    /// Looks at the next bytes; says how many of the last of them are to come again with those that
+    /// follow, by which they are judged.
+    fn scan(&self, chunk: &mut [u8]) -> usize {
         let mut state = self.state();
         if state.head.is_empty() && is_plain_head(chunk) {
             self.expects_head.store(false, Ordering::Release);
-            return;
+            return 0;
         }
-        if !state.receive(chunk) {
+        let received = state.receive(chunk);
+        if received.is_none() {
             self.expects_head.store(false, Ordering::Release);
         }
         if !state.lines.is_empty() {
             self.has_lines.store(true, Ordering::Release);
         }
+        received.unwrap_or(0)
     }
 }
 
@@ -78,22 +83,18 @@ impl Aside {
 fn is_plain_head(chunk: &[u8]) -> bool {
     let Some(end) = memchr::memmem::find(chunk, b"\r\n\r\n") else { return false };
     let head = &chunk[..end + 2];
-    !is_informational(head) && !holds_forbidden(head) && !holds_bare_return(head)
+    !is_informational(head) && !needs_a_look(head)
 }
 
-/// Whether a head holds a byte that no field may hold. Without an early exit, so that the compiler
+/// Whether a head that ends with a line end holds a byte that no field may hold, a CR that no LF
+/// follows, or a line that continues the one before it. Without an early exit, so that the compiler
 /// turns it into vector instructions.
-fn holds_forbidden(head: &[u8]) -> bool {
-    head.iter().fold(0u8, |found, &byte| {
-        let control = u8::from(byte < 0x20) & u8::from(!matches!(byte, b'\t' | b'\r' | b'\n'));
-        found | control | u8::from(byte == 0x7f)
-    }) != 0
-}
-
-/// Whether a head that ends with a line end holds a CR that no LF follows; vectorised likewise.
-fn holds_bare_return(head: &[u8]) -> bool {
+fn needs_a_look(head: &[u8]) -> bool {
     head.iter().zip(&head[1..]).fold(0u8, |found, (&byte, &next)| {
-        found | (u8::from(byte == b'\r') & u8::from(next != b'\n'))
+        let control = u8::from(byte < 0x20) & u8::from(!matches!(byte, b'\t' | b'\r' | b'\n'));
+        let bare_return = u8::from(byte == b'\r') & u8::from(next != b'\n');
+        let fold = u8::from(byte == b'\n') & u8::from(matches!(next, b' ' | b'\t'));
+        found | control | u8::from(byte == 0x7f) | bare_return | fold
     }) != 0
 }
 
@@ -103,25 +104,32 @@ fn is_informational(head: &[u8]) -> bool {
 }
 
 impl State {
-    /// Takes the next bytes; says whether a head is still expected after them.
-    fn receive(&mut self, chunk: &mut [u8]) -> bool {
+    /// Takes the next bytes; says how many of them are to come again, where a head is still expected
+    /// after them.
+    fn receive(&mut self, chunk: &mut [u8]) -> Option<usize> {
         let mut rest = chunk;
         loop {
             let known = self.head.len();
+            let is_status_line = !self.head.contains(&b'\n');
             self.head.extend_from_slice(rest);
             let Some(end) = end_of_head(&self.head, known) else {
-                defuse(rest);
+                let open = open_end(rest);
+                self.head.truncate(self.head.len() - open);
+                defuse(rest, rest.len() - open, is_status_line);
                 // Whoever sends heads without end is left to the parser's own limit.
-                return self.head.len() <= MAX_HEAD_BYTES;
+                return (self.head.len() <= MAX_HEAD_BYTES).then_some(open);
             };
             self.head.truncate(end);
             let (head_part, after) = rest.split_at_mut(end - known);
-            defuse(head_part);
+            defuse(head_part, head_part.len(), is_status_line);
             let informational = is_informational(&self.head);
             self.set_aside(informational);
             self.head.clear();
-            if !informational || after.is_empty() {
-                return informational;
+            if !informational {
+                return None;
+            }
+            if after.is_empty() {
+                return Some(0);
             }
             rest = after;
         }
@@ -170,13 +178,35 @@ fn end_of_head(bytes: &[u8], known: usize) -> Option<usize> {
     })
 }
 
-/// NUL and a CR without its LF would make the parser refuse the whole response. A CR at the very
-/// end is not judged; the reader withholds it until its successor is there.
-fn defuse(head: &mut [u8]) {
-    for i in 0..head.len() {
-        let bare_return = head[i] == b'\r' && head.get(i + 1).is_some_and(|&next| next != b'\n');
-        if head[i] == 0 || bare_return {
-            head[i] = DEFUSED;
+/// How many bytes at the end of a piece of a head tell what they are by the next piece alone: a line
+/// end, or the beginning of one.
+fn open_end(piece: &[u8]) -> usize {
+    match piece {
+        [.., b'\r', b'\n'] => 2,
+        [.., b'\r' | b'\n'] => 1,
+        _ => 0,
+    }
+}
+
+/// Rewrites the first `count` bytes of a piece of a head. NUL and a CR without its LF would make the
+/// parser refuse the whole response; a line end before white space does not end its line, and is
+/// white space too (RFC 9112 5.2), but for that of the status line.
+fn defuse(piece: &mut [u8], count: usize, mut is_status_line: bool) {
+    for i in 0..count {
+        let next = piece.get(i + 1).copied();
+        match piece[i] {
+            b'\r' if next.is_some_and(|next| next != b'\n') => piece[i] = DEFUSED,
+            0 => piece[i] = DEFUSED,
+            b'\n' => {
+                if !is_status_line && matches!(next, Some(b' ' | b'\t')) {
+                    piece[i] = b' ';
+                    if let Some(before @ b'\r') = i.checked_sub(1).map(|i| &mut piece[i]) {
+                        *before = b' ';
+                    }
+                }
+                is_status_line = false;
+            }
+            _ => {}
         }
     }
 }
@@ -186,15 +216,15 @@ fn defuse(head: &mut [u8]) {
 pub struct Scanned<S> {
     stream: S,
     aside: Arc<Aside>,
-    /// Whether a CR has been read that the parser has not seen: inside a head, the byte after it
-    /// tells whether it is bare.
-    withholds_return: bool,
+    /// What has been read and the parser has not seen: inside a head, what comes after a line end
+    /// tells what it is.
+    withheld: SmallVec<[u8; 2]>,
 }
 
 impl<S> Scanned<S> {
     /// Looks at what `stream` reads, and sets lines aside in `aside`.
     pub fn new(stream: S, aside: Arc<Aside>) -> Self {
-        Self { stream, aside, withholds_return: false }
+        Self { stream, aside, withheld: SmallVec::new() }
     }
 }
 
@@ -206,16 +236,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Scanned<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         loop {
-            let returns = self.withholds_return && buf.remaining() > 0;
-            if returns {
-                buf.put_slice(b"\r");
-            }
+            let returned = self.withheld.len().min(buf.remaining());
+            buf.put_slice(&self.withheld[..returned]);
             let known = buf.filled().len();
             if Pin::new(&mut self.stream).poll_read(cx, buf)?.is_pending() {
                 buf.set_filled(before);
                 return Poll::Pending;
             }
-            self.withholds_return &= !returns;
+            self.withheld.drain(..returned);
             let has_ended = buf.filled().len() == known;
             if has_ended || !self.aside.expects_head.load(Ordering::Acquire) {
                 return Poll::Ready(Ok(()));
@@ -229,23 +257,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Scanned<S> {
 }
 
 impl<S> Scanned<S> {
-    /// Looks at what has been read from `before` on. A CR at its very end is withheld, unless the
-    /// head ends before it and it belongs to the body.
+    /// Looks at what has been read from `before` on, and withholds what cannot be judged yet.
     fn scan(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let read = buf.filled().len();
-        let withheld = usize::from(buf.filled()[before..].ends_with(b"\r"));
-        let chunk = &mut buf.filled_mut()[before..read - withheld];
-        if !chunk.is_empty() {
-            self.aside.scan(chunk);
-        }
-        if withheld > 0 && self.aside.expects_head.load(Ordering::Acquire) {
-            // The one before it, if that is a CR too, is bare.
-            if let [.., last @ b'\r', _] = &mut buf.filled_mut()[before..] {
-                *last = DEFUSED;
-            }
-            buf.set_filled(read - withheld);
-            self.withholds_return = true;
-        }
+        let open = self.aside.scan(&mut buf.filled_mut()[before..]);
+        let judged = buf.filled().len() - open;
+        self.withheld.extend_from_slice(&buf.filled()[judged..]);
+        buf.set_filled(judged);
     }
 }
 
@@ -283,21 +300,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Scanned<S> {
 mod tests {
     use super::*;
 
-    /// Feeds `bytes` in pieces of `size`; returns what the parser sees, the lines set aside, and
-    /// whether a head is still expected.
-    fn feed(bytes: &[u8], size: usize) -> (Vec<u8>, Vec<String>, bool) {
-        let aside = Aside::default();
-        aside.expect_head();
-        let mut seen = bytes.to_vec();
-        for chunk in seen.chunks_mut(size) {
-            if aside.expects_head.load(Ordering::Acquire) {
-                aside.scan(chunk);
-            }
-        }
-        let lines = aside.take().iter().map(|line| line.escape_ascii().to_string()).collect();
-        (seen, lines, aside.expects_head.load(Ordering::Acquire))
-    }
-
     /// A stream that is read in pieces of a fixed size, with a pause before each.
     struct Pieces {
         bytes: Vec<u8>,
@@ -323,26 +325,49 @@ mod tests {
         }
     }
 
+    /// Reads `bytes` in pieces of `size`; returns what the parser sees, the lines set aside, and
+    /// whether a head is still expected.
+    fn feed(bytes: &[u8], size: usize) -> (Vec<u8>, Vec<String>, bool) {
+        let aside = Arc::<Aside>::default();
+        aside.expect_head();
+        let pieces = Pieces { bytes: bytes.to_vec(), size, pauses: false };
+        let mut scanned = Scanned::new(pieces, Arc::clone(&aside));
+        let mut seen = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let read = tokio::io::AsyncReadExt::read_to_end(&mut scanned, &mut seen);
+        runtime.block_on(read).expect("the pieces can be read");
+        let lines = aside.take().iter().map(|line| line.escape_ascii().to_string()).collect();
+        (seen, lines, aside.expects_head.load(Ordering::Acquire))
+    }
+
+    #[track_caller]
+    fn becomes(response: &[u8], expected: &[u8], aside: &[&str]) {
+        for size in (1..=response.len()).chain([usize::MAX]) {
+            let (seen, lines, _) = feed(response, size);
+            let seen = seen.escape_ascii().to_string();
+            assert_eq!(seen, expected.escape_ascii().to_string(), "size {size}");
+            assert_eq!(lines, aside, "size {size}");
+        }
+    }
+
     #[test]
     fn a_return_is_judged_by_its_successor_wherever_the_pieces_end() {
-        let response = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\rb\r\nX: \r\r\n\r\nbody\r\n\r";
-        let defused = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\x01b\r\nX: \x01\r\n\r\nbody\r\n\r";
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        for size in 1..=response.len() {
-            let aside = Arc::<Aside>::default();
-            aside.expect_head();
-            let pieces = Pieces { bytes: response.to_vec(), size, pauses: false };
-            let mut scanned = Scanned::new(pieces, Arc::clone(&aside));
-            let mut seen = Vec::new();
-            let read = tokio::io::AsyncReadExt::read_to_end(&mut scanned, &mut seen);
-            runtime.block_on(read).expect("the pieces can be read");
-            assert_eq!(
-                seen.escape_ascii().to_string(),
-                defused.escape_ascii().to_string(),
-                "{size}"
-            );
-            assert_eq!(aside.take().len(), 1, "size {size}");
-        }
+        becomes(
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\rb\r\nX: \r\r\n\r\nbody\r\n\r",
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\x01b\r\nX: \x01\r\n\r\nbody\r\n\r",
+            &["a=\\rb"],
+        );
+    }
+
+    #[test]
+    fn folded_lines_become_one_wherever_the_pieces_end() {
+        becomes(
+            b"HTTP/1.1 200 OK\r\nX: a\r\n b\n\tc\r\n \r\n  d\r\nY: e\r\n\r\n body\r\n f",
+            b"HTTP/1.1 200 OK\r\nX: a   b \tc       d\r\nY: e\r\n\r\n body\r\n f",
+            &[],
+        );
+        let not_a_field = b"HTTP/1.1 200 OK\r\n X: a\r\n\r\n";
+        becomes(not_a_field, not_a_field, &[]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::client::Client;
 use super::error::ProxyError;
+use super::fields::{Field, Fields};
 use super::forward;
 use super::gateway::{Gateway, Site};
 use crate::config::Limits;
@@ -68,7 +69,11 @@ fn authority<B>(request: &Request<B>) -> Result<&str, ProxyError> {
 }
 
 /// Refuses what a gateway cannot forward faithfully, or does not want to.
-pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), ProxyError> {
+pub(super) fn check<B>(
+    request: &Request<B>,
+    fields: Fields,
+    limits: &Limits,
+) -> Result<(), ProxyError> {
     let scheme = request.uri().scheme();
     if scheme.is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
         return Err(ProxyError::BadRequest("a target that is neither http nor https"));
@@ -80,14 +85,16 @@ pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), Prox
     if *request.method() == Method::TRACE {
         return Err(ProxyError::Method);
     }
-    if forward::has_unknown_coding(request.headers()) {
+    if forward::has_unknown_coding(request.headers(), fields) {
         return Err(ProxyError::TransferCoding);
     }
     // HTTP/1.1's parser counts as it reads; HTTP/2's leaves some room.
     if request.version() == Version::HTTP_2 && exceeds(request, limits) {
         return Err(ProxyError::HeadTooLarge);
     }
-    if length(request.headers()).is_some_and(|length| length > limits.body_bytes as u64) {
+    if fields.have(Field::ContentLength)
+        && length(request.headers()).is_some_and(|length| length > limits.body_bytes as u64)
+    {
         return Err(ProxyError::BodyTooLarge);
     }
     Ok(())

@@ -14,9 +14,7 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
@@ -27,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::io::InspectReader;
 
 use super::error::{ProxyError, UpstreamError};
+use super::fields::{Field, Fields};
 use super::gateway::Site;
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -47,15 +46,19 @@ impl Upgrade {
     /// # Errors
     ///
     /// For a CONNECT to anything else.
-    pub(super) fn of(request: &mut Request<Incoming>) -> Result<Option<Self>, ProxyError> {
+    pub(super) fn of(
+        request: &mut Request<Incoming>,
+        fields: Fields,
+    ) -> Result<Option<Self>, ProxyError> {
         if request.method() == Method::CONNECT {
             return Self::of_connect(request).map(Some);
         }
-        let wished = request.version() == Version::HTTP_11
+        let wished = fields.have(Field::Upgrade)
+            && request.version() == Version::HTTP_11
             && request.method() == Method::GET
             && asks_for_websocket(request.headers())
-            && !request.headers().contains_key(CONTENT_LENGTH)
-            && !request.headers().contains_key(TRANSFER_ENCODING);
+            && !fields.have(Field::ContentLength)
+            && !fields.have(Field::TransferEncoding);
         Ok(wished.then(|| Self { client: hyper::upgrade::on(request), accept: None }))
     }
 

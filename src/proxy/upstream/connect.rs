@@ -75,6 +75,9 @@ struct Tls {
     upgrade: TlsConnector,
 }
 
+/// The head of a response, or why there is none, with the request where it was not sent.
+pub type Answer = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
 /// A connection that was made.
 pub struct Made {
     /// What is spoken on it.
@@ -225,7 +228,6 @@ impl Http1 {
             .max_buf_size(READ_BUFFER)
             .ignore_invalid_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
             .handshake(stream)
             .await
             .map_err(|error| UpstreamError::Protocol(error.into()))?;
@@ -236,18 +238,14 @@ impl Http1 {
         Ok(Self { sender, aside, task: task.abort_handle() })
     }
 
-    /// Sends a request and waits for the head of the response.
-    ///
-    /// # Errors
-    ///
-    /// hyper's, with the request where it was not sent.
-    pub async fn send(
+    /// Sends a request; the head of the response is to be waited for.
+    pub fn send(
         &mut self,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+    ) -> impl Future<Output = Answer> + use<> {
         form::to_http1(&mut request);
         self.aside.expect_head();
-        self.sender.try_send_request(request).await
+        self.sender.try_send_request(request)
     }
 
     /// Whether the next request can be sent now.
@@ -344,19 +342,15 @@ impl Http2 {
         Ok(Self { sender, streams, tls, authority, upload, _socket })
     }
 
-    /// Sends a request on a stream of its own and waits for the head of the response.
-    ///
-    /// # Errors
-    ///
-    /// hyper's, with the request where it was not sent.
-    pub async fn send(
+    /// Sends a request on a stream of its own; the head of the response is to be waited for.
+    pub fn send(
         &mut self,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+    ) -> impl Future<Output = Answer> + use<> {
         form::to_http2(&mut request, self.tls, &self.authority);
         request.body_mut().go_ahead();
         self.upload = request.body().upload();
-        self.sender.try_send_request(request).await
+        self.sender.try_send_request(request)
     }
 
     /// Whether the body of the last request is still being sent.

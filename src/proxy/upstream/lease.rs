@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use http::Request;
+use tokio_util::either::Either;
 
+use super::connect::Answer;
 use super::{Carrier, Counted, Endpoint, Exclusive, Life, Pool, Purpose, Speaks, Upstreams};
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::UpstreamError;
@@ -32,8 +32,13 @@ impl Place {
     /// # Errors
     ///
     /// [`UpstreamError`], where none can be made.
-    pub async fn lease(self, purpose: Purpose, fresh: bool) -> Result<Lease, UpstreamError> {
-        let rules = self.upstreams.rules(self.endpoint);
+    pub async fn lease(
+        self,
+        purpose: Purpose,
+        fresh: bool,
+        now: Instant,
+    ) -> Result<Lease, UpstreamError> {
+        let rules = self.upstreams.rules(self.endpoint, now);
         if let Some(carrier) = self.pool().reuse(&rules, purpose, fresh) {
             return Ok(Lease { carrier: Some(carrier), place: self, is_reused: true });
         }
@@ -49,7 +54,7 @@ impl Place {
             return Ok((self.connect(purpose).await?, false));
         }
         let turn = self.pool().connecting.lock().await;
-        let rules = self.upstreams.rules(self.endpoint);
+        let rules = self.upstreams.rules(self.endpoint, Instant::now());
         if let Some(carrier) = self.pool().reuse(&rules, purpose, true) {
             return Ok((carrier, true));
         }
@@ -67,7 +72,7 @@ impl Place {
         let limit = upstreams.config.connect_timeout;
         let endpoint = self.endpoint();
         let made = upstreams.connector.connect(endpoint, purpose, Some(slot), limit).await?;
-        let life = Life::new(made.peer, &upstreams.rules(self.endpoint));
+        let life = Life::new(made.peer, &upstreams.rules(self.endpoint, Instant::now()));
         let counted = Counted::new(&upstreams.metrics);
         if purpose == Purpose::Exchange {
             endpoint.chose(matches!(made.speaks, Speaks::Http1(_)));
@@ -113,18 +118,11 @@ impl Lease {
         self.is_reused
     }
 
-    /// Sends a request and waits for the head of the response.
-    ///
-    /// # Errors
-    ///
-    /// hyper's, with the request where it was not sent.
-    pub async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+    /// Sends a request; the head of the response is to be waited for.
+    pub fn send(&mut self, request: Request<RequestBody>) -> impl Future<Output = Answer> + use<> {
         match self.carrier.as_mut().expect("a lease holds its connection") {
-            Carrier::Exclusive(connection) => connection.http1.send(request).await,
-            Carrier::Stream(_, http2) => http2.send(request).await,
+            Carrier::Exclusive(connection) => Either::Left(connection.http1.send(request)),
+            Carrier::Stream(_, http2) => Either::Right(http2.send(request)),
         }
     }
 
@@ -159,12 +157,12 @@ impl Lease {
         }
     }
 
-    /// Gives the connection back for another exchange.
-    pub fn release(mut self) {
+    /// Gives the connection back for another exchange, of which this is the end: `now`.
+    pub fn release(mut self, now: Instant) {
         if let Some(Carrier::Exclusive(_)) = &self.carrier
             && let Some(Carrier::Exclusive(connection)) = self.carrier.take()
         {
-            let rules = self.place.upstreams.rules(self.place.endpoint);
+            let rules = self.place.upstreams.rules(self.place.endpoint, now);
             self.place.pool().keep(connection, &rules);
         }
     }
@@ -178,7 +176,7 @@ impl Drop for Lease {
             if http2.is_sending() {
                 self.retire();
             }
-            let rules = self.place.upstreams.rules(self.place.endpoint);
+            let rules = self.place.upstreams.rules(self.place.endpoint, Instant::now());
             self.place.pool().end_stream(*id, &rules);
         }
     }

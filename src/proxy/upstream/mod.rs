@@ -134,7 +134,7 @@ impl Upstreams {
     }
 
     /// A connection for one exchange of a worker. Where none can be made to an address, the next
-    /// one is tried, for as long as `attempts` has any left.
+    /// one is tried, for as long as `attempts` has any left. It is asked for `now`.
     ///
     /// # Errors
     ///
@@ -143,6 +143,7 @@ impl Upstreams {
         self: &Arc<Self>,
         worker: usize,
         attempts: &mut Attempts,
+        now: Instant,
     ) -> Result<Lease, UpstreamError> {
         if attempts.purpose() == Purpose::Upgrade && self.config.version == HttpVersion::Http2 {
             let error = "an upgrade, and HTTP/2 is configured, which has none";
@@ -151,7 +152,7 @@ impl Upstreams {
         let mut failure = None;
         while let Some((endpoint, fresh)) = self.next(attempts) {
             let place = Place::new(self, worker, endpoint);
-            let error = match place.lease(attempts.purpose(), fresh).await {
+            let error = match place.lease(attempts.purpose(), fresh, now).await {
                 Ok(lease) => return Ok(lease),
                 // That is the site's limit, whatever the address.
                 Err(UpstreamError::Overloaded) => return Err(UpstreamError::Overloaded),
@@ -171,8 +172,9 @@ impl Upstreams {
 
     /// Closes a worker's connections that have waited too long.
     pub(super) fn sweep(&self, worker: usize) {
+        let now = Instant::now();
         for endpoint in 0..self.endpoints.len() {
-            self.pools[worker][endpoint].sweep(&self.rules(endpoint));
+            self.pools[worker][endpoint].sweep(&self.rules(endpoint, now));
         }
     }
 
@@ -225,9 +227,9 @@ impl Upstreams {
         own.chain(&self.pools).flatten().any(Pool::evict)
     }
 
-    fn rules(&self, endpoint: usize) -> Rules<'_> {
+    fn rules(&self, endpoint: usize, now: Instant) -> Rules<'_> {
         let resolved = &self.endpoints[endpoint].resolved;
-        Rules { config: &self.config.pool, resolved, now: Instant::now() }
+        Rules { config: &self.config.pool, resolved, now }
     }
 }
 
@@ -283,7 +285,8 @@ mod tests {
     /// One exchange with whoever listens; says whether the connection had served before.
     async fn exchange(upstreams: &Arc<Upstreams>, origin: &TcpListener) -> bool {
         let mut attempts = Attempts::new(Purpose::Exchange, 0);
-        let mut lease = upstreams.lease(0, &mut attempts).await.expect("a connection");
+        let mut lease =
+            upstreams.lease(0, &mut attempts, Instant::now()).await.expect("a connection");
         let is_reused = lease.is_reused();
         if !is_reused {
             let (mut stream, _) = origin.accept().await.expect("a connection");
@@ -297,7 +300,7 @@ mod tests {
         }
         let answer = lease.send(Request::new(RequestBody::none())).await.ok().expect("an answer");
         assert_eq!(answer.status(), 204);
-        lease.release();
+        lease.release(Instant::now());
         is_reused
     }
 
@@ -347,7 +350,8 @@ mod tests {
             let lines = format!("upstream = {url:?}\nupstream_connections = 1\n");
             let upstreams = upstreams(&lines, &Arc::default());
             let mut attempts = Attempts::new(Purpose::Upgrade, 0);
-            let mut lease = upstreams.lease(0, &mut attempts).await.expect("a connection");
+            let mut lease =
+                upstreams.lease(0, &mut attempts, Instant::now()).await.expect("a connection");
             let (mut stream, _) = origin.accept().await.expect("a connection");
             tokio::spawn(async move {
                 let mut buffer = [0; 1024];
@@ -369,7 +373,7 @@ mod tests {
             assert_eq!(&echo, b"ping");
             // The tunnel is a connection like any other, and no pool has it.
             assert_eq!(upstreams.metrics.connections(UpstreamState::Active).get(), 1);
-            lease.release();
+            lease.release(Instant::now());
             assert_eq!(upstreams.metrics.connections(UpstreamState::Idle).get(), 0);
             assert_eq!(upstreams.slots.available_permits(), 0);
             drop(tunnel);
@@ -382,7 +386,7 @@ mod tests {
         let lines = "upstream = \"http://127.0.0.1:1\"\nupstream_http = \"2\"\n";
         let upstreams = upstreams(lines, &Arc::default());
         let mut attempts = Attempts::new(Purpose::Upgrade, 0);
-        let lease = block_on(upstreams.lease(0, &mut attempts));
+        let lease = block_on(upstreams.lease(0, &mut attempts, Instant::now()));
         assert!(matches!(lease, Err(UpstreamError::Protocol(_))));
     }
 
