@@ -6,6 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use cookie_firewall::cli;
 
+/// What a burst of connections took goes back to the system when it is over; the system's own
+/// allocator would keep it for the few small things that stay in between.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match cli::run(cli::Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -142,9 +142,11 @@ impl Client {
     /// `Forwarded` for a request to `host`; nearly always that of the first.
     fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
         let Some(host) = host else { return forwarded(&self.forwarded, None) };
-        let (known, value) = self
-            .forwarded_to
-            .get_or_init(|| (host.clone(), forwarded(&self.forwarded, Some(host))));
+        let (known, value) = self.forwarded_to.get_or_init(|| {
+            // As it came, it is a part of a buffer that would stay for as long as the connection.
+            let copy = HeaderValue::from_bytes(host.as_bytes()).expect("a copy of a value");
+            (copy, forwarded(&self.forwarded, Some(host)))
+        });
         if known == host { value.clone() } else { forwarded(&self.forwarded, Some(host)) }
     }
 

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use prometheus::IntGauge;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -16,6 +18,7 @@ use super::accepted::{Accepted, Open};
 use super::bound::Role;
 use super::fault::{Ended, Fault};
 use super::first_bytes::{Beginning, Begun};
+use super::lot::Entrance;
 use super::proxy_protocol::{self, Refused};
 use super::stalling::{Quiet, Stalling};
 use super::tls::{self, alert};
@@ -32,7 +35,7 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain
     Content-Length: 40\r\nConnection: close\r\n\r\nThis port speaks TLS: use https:// here\n";
 
 /// The first stage of every connection: what is under TLS, or instead of it.
-type Clear = Begun<Stalling<tokio::net::TcpStream>>;
+pub(super) type Clear = Begun<Stalling<tokio::net::TcpStream>>;
 
 /// What holds for a connection as long as it lives, whatever is configured since.
 pub(super) struct Terms {
@@ -47,12 +50,19 @@ pub(super) struct Terms {
     pub(super) peer: SocketAddr,
 }
 
+/// What is left of a connection once it is clear what is spoken.
+type Speaking = Pin<Box<dyn Future<Output = Result<(), Ended>> + Send>>;
+
 /// What serves the connections of one worker.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub(super) worker: Worker,
     pub(super) shared: Arc<Shared>,
     pub(super) stopping: watch::Receiver<bool>,
+    /// Where idle connections go.
+    pub(super) lot: Entrance,
+    /// The connections that are not idle.
+    pub(super) busy: Arc<AtomicUsize>,
     alive: mpsc::Sender<Infallible>,
 }
 
@@ -61,22 +71,29 @@ impl Serving {
         worker: Worker,
         shared: Arc<Shared>,
         stopping: watch::Receiver<bool>,
+        lot: Entrance,
         alive: mpsc::Sender<Infallible>,
     ) -> Self {
-        Self { worker, shared, stopping, alive }
+        Self { worker, shared, stopping, lot, busy: Arc::default(), alive }
     }
 
     /// Serves one connection to its end.
     pub(super) async fn connection(self, accepted: Accepted) {
         let (role, mut peer) = (accepted.role, accepted.peer);
         let shared = Arc::clone(&self.shared);
-        if let Err(Ended::Fault(fault)) = self.serve(accepted, &mut peer).await {
+        // A future is as large as the largest thing that it ever waits for, and this one lasts as long
+        // as the connection: each stage lies in a place of its own, which goes with it.
+        let result = match Box::pin(self.begin(accepted, &mut peer)).await {
+            Ok(speaking) => speaking.await,
+            Err(ended) => Err(ended),
+        };
+        if let Err(Ended::Fault(fault)) = result {
             shared.report(role, peer, &fault);
         }
     }
 
-    /// `peer` becomes the client's own address where a trusted proxy tells it.
-    async fn serve(mut self, accepted: Accepted, peer: &mut SocketAddr) -> Result<(), Ended> {
+    /// What comes before HTTP. `peer` becomes the client's own address where a trusted proxy tells it.
+    async fn begin(mut self, accepted: Accepted, peer: &mut SocketAddr) -> Result<Speaking, Ended> {
         let Accepted { stream, role, mut open, .. } = accepted;
         stream.set_nodelay(true)?;
         let stream = tokio::net::TcpStream::from_std(stream)?;
@@ -86,7 +103,7 @@ impl Serving {
         let quiet = stream.quiet();
         let mut stream = Begun::new(stream);
         if matches!(role, Role::Http { proxied: true } | Role::Https { proxied: true }) {
-            let header = Box::pin(proxy_header(&mut stream));
+            let header = proxy_header(&mut stream);
             let limit = server.timeouts.handshake;
             if let Some(client) = self.in_time(limit, "a PROXY header", header).await? {
                 let place =
@@ -99,37 +116,36 @@ impl Serving {
         let is_tls = matches!(role, Role::Https { .. });
         let client = Client::new(peer.ip(), is_tls).trusted_if_in(&server.trusted_proxies);
         let timeouts = server.timeouts;
-        let peer = *peer;
         let idle = self.shared.telemetry.metrics.idle_connections(role.as_str());
-        let limits = server.limits;
-        let terms = Terms { limits, timeouts, open, quiet, idle, peer };
+        let terms = Terms { limits: server.limits, timeouts, open, quiet, idle, peer: *peer };
         // A connection lives longer than a configuration.
         drop(gateway);
         if is_tls {
-            let handshake = Box::pin(shake_hands(Arc::clone(&self.shared), stream));
+            let handshake = shake_hands(Arc::clone(&self.shared), stream);
             let (stream, name) =
                 self.in_time(timeouts.handshake, "a TLS handshake", handshake).await?;
             let client = client.with_server_name(name);
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-            Box::pin(self.speak(stream, client, &terms, is_http2)).await
-        } else {
-            let beginning = async { Ok(stream.beginning().await?) };
-            let beginning = self.in_time(timeouts.request_head, "a request", beginning).await;
-            // Browsers connect before they have anything to ask, and balancers to see whether it works.
-            if beginning.is_err() && stream.unread().is_empty() {
-                return Err(Ended::Gone);
+            return Ok(if is_http2 {
+                Box::pin(http2::serve(self, stream, client, terms))
+            } else {
+                Box::pin(http1::serve(self, stream, client, terms))
+            });
+        }
+        let beginning = async { Ok(stream.beginning().await?) };
+        let beginning = self.in_time(timeouts.request_head, "a request", beginning).await;
+        // Browsers connect before they have anything to ask, and balancers to see whether it works.
+        if beginning.is_err() && stream.unread().is_empty() {
+            return Err(Ended::Gone);
+        }
+        match beginning? {
+            None if stream.unread().is_empty() => Err(Ended::Gone),
+            Some(Beginning::Tls) => {
+                refuse(&mut stream, &alert::HANDSHAKE_FAILURE).await;
+                Err(Fault::TlsOnHttp.into())
             }
-            match beginning? {
-                None if stream.unread().is_empty() => Ok(()),
-                Some(Beginning::Tls) => {
-                    refuse(&mut stream, &alert::HANDSHAKE_FAILURE).await;
-                    Err(Fault::TlsOnHttp.into())
-                }
-                beginning => {
-                    let is_http2 = beginning == Some(Beginning::Http2);
-                    Box::pin(self.speak(stream, client, &terms, is_http2)).await
-                }
-            }
+            Some(Beginning::Http2) => Ok(Box::pin(http2::serve(self, stream, client, terms))),
+            _ => Ok(Box::pin(http1::serve_socket(self, stream, client, terms))),
         }
     }
 
@@ -146,25 +162,6 @@ impl Serving {
                 result.map_err(|_| Fault::Timeout(what))?
             }
             () = stopped(&mut self.stopping, LAST_REQUEST) => Err(Ended::Gone),
-        }
-    }
-
-    async fn speak<S>(
-        self,
-        stream: S,
-        client: Client,
-        terms: &Terms,
-        is_http2: bool,
-    ) -> Result<(), Ended>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        // A future is as large as the largest thing that it ever waits for: these have places of their
-        // own, so that an idle connection is no larger than it must be.
-        if is_http2 {
-            Box::pin(http2::serve(self, stream, client, terms)).await
-        } else {
-            Box::pin(http1::serve(self, stream, client, terms)).await
         }
     }
 }

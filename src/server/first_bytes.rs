@@ -52,6 +52,15 @@ impl<S> Begun<S> {
         Self { read: Vec::new(), at: 0, stream }
     }
 
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream, without what has been read of it.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// What has been read and not been consumed.
     pub(super) fn unread(&self) -> &[u8] {
         &self.read[self.at..]

@@ -8,43 +8,73 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
-use super::connection::{LAST_REQUEST, Serving, Terms, stopped};
+use super::accepted::Accepted;
+use super::bound::Role;
+use super::connection::{Clear, LAST_REQUEST, Serving, Terms, stopped};
 use super::fault::{Ended, Fault};
 use super::first_bytes::Begun;
-use super::parking::{self, Exchanges, Keep, Kept, Sending};
+use super::lot::Idle;
+use super::parking::{self, Busy, Exchanges, Kept, Sending};
 use crate::config::Limits;
 use crate::proxy::Client;
 
 /// Bytes that hyper reads ahead at most, and at least: its buffers grow with the traffic.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// Serves HTTP/1.1 on `stream` to its end.
+/// Serves HTTP/1.1 on `stream` to its end. Where it becomes idle, what serving takes is let go of.
 pub(super) async fn serve<S>(
     mut serving: Serving,
     stream: S,
     client: Client,
-    terms: &Terms,
+    terms: Terms,
 ) -> Result<(), Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let open = Arc::clone(&terms.open);
-    let client = Arc::new(client.kept_by(Arc::new(move || Box::new(Arc::clone(&open)))));
-    let keep = Keep::default();
-    let mut stream = Begun::new(Kept::new(stream, keep.clone()));
+    let client = kept(client, &terms);
+    let mut stream = Begun::new(Kept::new(stream));
     loop {
-        // What serving takes is let go of while the connection is parked.
-        let spoken = Box::pin(speak(&mut serving, stream, &client, &keep, terms)).await?;
+        let spoken = Box::pin(speak(&mut serving, stream, &client, &terms)).await?;
         let Some(idle) = spoken else { return Ok(()) };
         stream = idle;
-        if !wake(&mut serving, &mut stream, terms).await? {
+        if !wake(&mut serving, &mut stream, &terms).await? {
             let _ = stream.shutdown().await;
             return Ok(());
         }
     }
+}
+
+/// As [`serve`], on a socket in clear text: where it becomes idle, it is parked, and this is over.
+pub(super) async fn serve_socket(
+    mut serving: Serving,
+    stream: Clear,
+    client: Client,
+    terms: Terms,
+) -> Result<(), Ended> {
+    let client = kept(client, &terms);
+    let mut stream = Begun::new(Kept::new(stream));
+    while let Some(idle) = speak(&mut serving, stream, &client, &terms).await? {
+        if idle.unread().is_empty() && idle.get_ref().get_ref().unread().is_empty() {
+            drop(client);
+            let socket = idle.into_inner().into_inner().into_inner().into_inner().into_std()?;
+            let Some((open, _)) = Arc::into_inner(terms.open) else { return Ok(()) };
+            let role = Role::Http { proxied: false };
+            let accepted = Accepted { stream: socket, peer: terms.peer, role, open };
+            let patience = terms.timeouts.request_head.saturating_sub(parking::AFTER);
+            serving.lot.park(accepted, patience, &terms.idle);
+            return Ok(());
+        }
+        stream = idle;
+    }
+    Ok(())
+}
+
+/// The client, whose tunnels keep the connection open.
+fn kept(client: Client, terms: &Terms) -> Arc<Client> {
+    let open = Arc::clone(&terms.open);
+    Arc::new(client.kept_by(Arc::new(move || Box::new(Arc::clone(&open)))))
 }
 
 /// Speaks until the connection ends, or until it has been idle for a while: then it is returned.
@@ -52,13 +82,14 @@ async fn speak<S>(
     serving: &mut Serving,
     stream: Begun<Kept<S>>,
     client: &Arc<Client>,
-    keep: &Keep,
     terms: &Terms,
 ) -> Result<Option<Begun<Kept<S>>>, Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let keep = stream.get_ref().keep();
     let exchanges = Arc::<Exchanges>::default();
+    let busy = Busy::new(&serving.busy);
     let (worker, shared) = (serving.worker, Arc::clone(&serving.shared));
     let (client, begun) = (Arc::clone(client), Arc::clone(&exchanges));
     let quiet = terms.quiet.clone();
@@ -83,7 +114,7 @@ where
             std::pin::Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
-        () = exchanges.idle(&terms.quiet) => {
+        () = exchanges.idle(&terms.quiet, &busy) => {
             // Nothing is under way, so it ends at once, and its stream stays open.
             keep.set(true);
             std::pin::Pin::new(&mut connection).graceful_shutdown();
@@ -129,22 +160,6 @@ where
             Err(_) => Ok(false),
         },
         () = stopped(&mut serving.stopping, LAST_REQUEST) => Ok(false),
-    }
-}
-
-/// A connection that is counted as idle until this is dropped.
-struct Idle<'g>(&'g IntGauge);
-
-impl<'g> Idle<'g> {
-    fn new(gauge: &'g IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge)
-    }
-}
-
-impl Drop for Idle<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 

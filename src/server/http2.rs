@@ -39,7 +39,7 @@ pub(super) async fn serve<S>(
     mut serving: Serving,
     stream: S,
     client: Client,
-    terms: &Terms,
+    terms: Terms,
 ) -> Result<(), Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -62,7 +62,7 @@ where
     let (mut reader, read, wrote) = (Reader::new(), Arc::clone(&counts), Arc::clone(&counts));
     let stream = InspectWriter::new(stream, move |bytes: &[u8]| wrote.wrote(bytes.len()));
     let stream = InspectReader::new(stream, move |bytes: &[u8]| reader.read(bytes, &read));
-    let connection = builder(terms).serve_connection(TokioIo::new(stream), service);
+    let connection = builder(&terms).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut unseen = Unseen { counts, refused: 0 };
     let mut leaving = false;
@@ -76,7 +76,7 @@ where
                 leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
-            idle = idle(terms, &exchanges, leaving) => {
+            idle = idle(&terms, &exchanges, leaving) => {
                 idle?;
                 if leaving {
                     break Ok(());

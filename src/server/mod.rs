@@ -18,6 +18,7 @@ mod frames;
 mod http1;
 mod http2;
 mod listening;
+mod lot;
 mod parking;
 mod proxy_protocol;
 mod reload;

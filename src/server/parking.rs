@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,31 @@ use crate::proxy::{BodyError, ResponseBody};
 
 /// How long a connection does nothing before it is parked, twice as long at most.
 pub(super) const AFTER: Duration = Duration::from_secs(2);
+
+/// How long where more than [`MANY`] connections of the worker are not parked: what they take together
+/// is given back before others need as much.
+const SOON: Duration = Duration::from_millis(400);
+const MANY: usize = 256;
+
+/// One of a worker's connections that are not parked, until it is dropped.
+pub(super) struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(all))
+    }
+
+    fn patience(&self) -> Duration {
+        if self.0.load(Ordering::Relaxed) > MANY { SOON } else { AFTER }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What is under way on a connection: each exchange, to the end of its body, holds one.
 #[derive(Debug, Default)]
@@ -42,10 +67,10 @@ impl Exchanges {
 
     /// Ready once there has been none for a while, and what is read and written agrees: no request
     /// has begun to come, no answer waits to be taken.
-    pub(super) async fn idle(&self, quiet: &Quiet) {
+    pub(super) async fn idle(&self, quiet: &Quiet, busy: &Busy) {
         loop {
             let before = self.begun.load(Ordering::Relaxed);
-            tokio::time::sleep(AFTER).await;
+            tokio::time::sleep(busy.patience()).await;
             let none = self.begun.load(Ordering::Relaxed) == before;
             if none && Arc::strong_count(&self.under_way) == 1 && quiet.is_there() {
                 return;
@@ -104,8 +129,21 @@ impl Keep {
 }
 
 impl<S> Kept<S> {
-    pub(super) fn new(stream: S, keep: Keep) -> Self {
-        Self { stream, keep }
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, keep: Keep::default() }
+    }
+
+    /// What has it stay open.
+    pub(super) fn keep(&self) -> Keep {
+        self.keep.clone()
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.stream
     }
 }
 

@@ -66,6 +66,10 @@ impl<S> Stalling<S> {
         Self { stream, limit, timer: None, stands_still: false, quiet, lingers: None }
     }
 
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Whether nothing waits, for whoever asks later.
     pub(super) fn quiet(&self) -> Quiet {
         self.quiet.clone()

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::Shared;
 use super::accepted::Accepted;
 use super::connection::Serving;
+use super::lot::{Entrance, Lot};
 use crate::proxy::Worker;
 
 /// How often idle upstream connections are looked through: their limits are whole seconds.
@@ -85,9 +86,13 @@ pub(super) fn spawn(index: usize, shared: Arc<Shared>) -> io::Result<Handle> {
     let (stop, stopping) = watch::channel(false);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Worker::new(index);
+    let lot = {
+        let _in_runtime = runtime.enter();
+        Lot::new()?
+    };
     std::thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || runtime.block_on(run(worker, shared, queue, stopping)))?;
+        .spawn(move || runtime.block_on(run(worker, shared, queue, lot, stopping)))?;
     Ok(Handle { queue: sender, load: Arc::default(), stop })
 }
 
@@ -96,11 +101,13 @@ async fn run(
     worker: Worker,
     shared: Arc<Shared>,
     mut queue: mpsc::UnboundedReceiver<Job>,
+    (entrance, lot): (Entrance, Lot),
     stopping: watch::Receiver<bool>,
 ) {
     // Each connection holds a sender; the receiver ends with the last.
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
-    let serving = Serving::new(worker, Arc::clone(&shared), stopping, alive);
+    let serving = Serving::new(worker, Arc::clone(&shared), stopping, entrance, alive);
+    tokio::spawn(lot.keep(serving.clone()));
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
