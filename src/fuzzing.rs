@@ -122,17 +122,21 @@ pub fn cookie_date(data: &[u8]) {
     }
 }
 
-/// The laws of a consent cookie's value: nothing is granted unless it was answered, and a second,
-/// different cookie beside it never grants more.
+/// The laws of a consent cookie's value: nothing is granted unless it was answered, a second,
+/// different cookie beside it never grants more, and the case of an escape says nothing.
 ///
 /// # Panics
 ///
 /// Where a law is broken.
 pub fn consent_value(data: &[u8]) {
     let rules = &SITE.consent;
+    let otherwise = data.strip_prefix(b"%7B").map(|rest| [b"%7b", rest].concat());
     let pair = |value| Pair { name: rules.cookie.as_bytes(), value, raw: value };
     let alone = rules.read([pair(data)], NOW);
     let answered = matches!(alone.state(), State::Granted | State::Partial | State::Denied);
+    if let Some(otherwise) = &otherwise {
+        assert_eq!(rules.read([pair(otherwise)], NOW), alone, "read otherwise as usually written");
+    }
     let planted = b"{\"matomo\":true,\"ga\":true,\"timestamp\":1790000000}";
     let both = rules.read([pair(data), pair(planted)], NOW);
     for id in (0..rules.ids.len()).map(Ids::one) {

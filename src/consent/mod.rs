@@ -219,8 +219,8 @@ struct Answers<'r> {
 }
 
 impl Answers<'_> {
-    fn index(&self, id: &str) -> Option<usize> {
-        self.ids.iter().position(|known| **known == *id)
+    fn index(&self, id: &[u8]) -> Option<usize> {
+        self.ids.iter().position(|known| known.as_bytes() == id)
     }
 
     fn put(&mut self, index: usize, granted: bool) {

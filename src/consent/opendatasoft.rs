@@ -28,14 +28,69 @@ pub(super) const IDS: &[(&str, &str)] = &[
 const MILLISECONDS_FROM: f64 = 1e11;
 
 pub(super) fn decode(value: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
+    // What failed attempts have read is read again, or the whole is refused.
+    match as_written(value, answers) {
+        Some(dated) => Ok(dated),
+        None => however_written(value, answers),
+    }
+}
+
+fn however_written(value: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
     if value.starts_with(b"{")
         && let Ok(dated) = parse(value, answers)
     {
         return Ok(dated);
     }
-    // What a failed first attempt has read is read again, or the whole is refused.
     let decoded = percent_decode(value).ok_or(Unanswered::Malformed)?;
     parse(&decoded, answers)
+}
+
+/// The answer of a cookie that is byte for byte as the banner writes it: what `JSON.stringify`
+/// returns, through `encodeURIComponent`. Nearly every cookie is, and each request brings it again.
+/// `None` says nothing but that it is written otherwise.
+fn as_written(value: &[u8], answers: &mut Answers<'_>) -> Option<Dated> {
+    let mut timestamp = None;
+    let mut rest = value.strip_prefix(b"%7B%22")?;
+    loop {
+        let (key, after) = rest.split_at(rest.iter().position(|b| !is_plain(*b))?);
+        let after = after.strip_prefix(b"%22%3A")?;
+        rest = if key == b"timestamp" {
+            let (digits, after) = after.split_at(after.iter().position(|b| !b.is_ascii_digit())?);
+            if timestamp.replace(whole_number(digits)?).is_some() {
+                return None;
+            }
+            after
+        } else {
+            let (granted, after) = match after.strip_prefix(b"true") {
+                Some(after) => (true, after),
+                None => (false, after.strip_prefix(b"false")?),
+            };
+            if let Some(index) = answers.index(key) {
+                answers.put(index, granted);
+            }
+            after
+        };
+        match rest.strip_prefix(b"%2C%22") {
+            Some(next) => rest = next,
+            None if rest == b"%7D" => return timestamp.map(dated),
+            None => return None,
+        }
+    }
+}
+
+/// Whether a byte of a key stands for itself in JSON and in the encoding of URIs.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// A number of JSON without sign, fraction and exponent, and within what a float holds exactly.
+fn whole_number(digits: &[u8]) -> Option<f64> {
+    if !(1..=15).contains(&digits.len()) || (digits[0] == b'0' && digits.len() > 1) {
+        return None;
+    }
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    #[allow(clippy::cast_precision_loss)]
+    Some(number as f64)
 }
 
 fn parse(json: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
@@ -44,10 +99,14 @@ fn parse(json: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
         .deserialize_map(Preferences { answers })
         .and_then(|timestamp| deserializer.end().map(|()| timestamp))
         .map_err(|_| Unanswered::Malformed)?;
+    Ok(dated(timestamp))
+}
+
+fn dated(timestamp: f64) -> Dated {
     let seconds = if timestamp >= MILLISECONDS_FROM { timestamp / 1000.0 } else { timestamp };
     // The cast saturates, and what is beyond range is in the future whatever its exact value.
     #[allow(clippy::cast_possible_truncation)]
-    Ok(Dated { at: seconds as i64 })
+    Dated { at: seconds as i64 }
 }
 
 /// Decodes `%XX` once; `None` where an escape is broken.
@@ -136,7 +195,7 @@ impl Visitor<'_> for Key<'_, '_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<KeyKind, E> {
-        Ok(match self.answers.index(key) {
+        Ok(match self.answers.index(key.as_bytes()) {
             _ if key == "timestamp" => KeyKind::Timestamp,
             Some(index) => KeyKind::Id(index),
             None => KeyKind::Other,
@@ -146,6 +205,8 @@ impl Visitor<'_> for Key<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::Ids;
     use super::*;
 
@@ -169,6 +230,75 @@ mod tests {
         ] {
             assert_eq!(read(value), expected, "{value}");
         }
+    }
+
+    /// Words that the banner's cookies are made of, and what may stand in their place.
+    const WORDS: &[&str] = &[
+        "%7B%22",
+        "%7b%22",
+        "matomo",
+        "ga",
+        "other",
+        "timestamp",
+        "%22%3A",
+        "%22%3A%22",
+        "true",
+        "false",
+        "0",
+        "17",
+        "1700000000",
+        "1700000000000",
+        "99999999999999999999",
+        "-1",
+        "1e9",
+        "%2C%22",
+        "%2C",
+        "%7D",
+    ];
+
+    fn member() -> impl Strategy<Value = String> {
+        let key = prop::sample::select(["matomo", "ga", "xiti", "other", "timestamp"].as_slice());
+        let value = prop_oneof![
+            Just("true".to_owned()),
+            Just("false".to_owned()),
+            any::<u64>().prop_map(|number| number.to_string()),
+            (0..10_000_000_000_000u64).prop_map(|number| number.to_string()),
+        ];
+        (key, value).prop_map(|(key, value)| format!("%22{key}%22%3A{value}"))
+    }
+
+    fn written() -> impl Strategy<Value = String> {
+        let members = || prop::collection::vec(member(), 0..5);
+        let timestamp = (0..2_000_000_000_000u64).prop_map(|t| format!("%22timestamp%22%3A{t}"));
+        prop_oneof![
+            members().prop_map(|members| format!("%7B{}%7D", members.join("%2C"))),
+            (members(), timestamp)
+                .prop_map(|(members, t)| format!("%7B{}%2C{t}%7D", members.join("%2C"))),
+            prop::collection::vec(prop::sample::select(WORDS), 0..12)
+                .prop_map(|words| words.concat()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_read_as_written_is_what_any_reader_finds(value in written()) {
+            let ids = ["matomo", "ga", "xiti"].map(Into::into);
+            let mut answers = Answers { ids: &ids, granted: Ids::NONE, denied: Ids::NONE };
+            let slowly = however_written(value.as_bytes(), &mut answers)
+                .map(|dated| (answers.granted, answers.denied, dated.at));
+            prop_assert_eq!(read(&value), slowly);
+        }
+    }
+
+    #[test]
+    fn the_banners_own_form_is_read_as_written() {
+        let value = "%7B%22functional_cookies%22%3Atrue%2C%22matomo%22%3Afalse%2C\
+                     %22timestamp%22%3A1789000000000%7D";
+        let mut answers = Answers { ids: &[], granted: Ids::NONE, denied: Ids::NONE };
+        let dated = as_written(value.as_bytes(), &mut answers);
+        assert_eq!(dated, Some(Dated { at: 1_789_000_000 }));
     }
 
     #[test]

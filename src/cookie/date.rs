@@ -119,12 +119,21 @@ fn time(token: &[u8]) -> Option<[u32; 3]> {
 }
 
 fn month(token: &[u8]) -> Option<u32> {
-    const NAMES: [&[u8; 3]; 12] = [
-        b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
-        b"dec",
-    ];
-    let head = token.first_chunk::<3>()?.map(|byte| byte.to_ascii_lowercase());
-    (1..).zip(NAMES).find(|(_, name)| head == **name).map(|(number, _)| number)
+    match &token.first_chunk::<3>()?.map(|byte| byte.to_ascii_lowercase()) {
+        b"jan" => Some(1),
+        b"feb" => Some(2),
+        b"mar" => Some(3),
+        b"apr" => Some(4),
+        b"may" => Some(5),
+        b"jun" => Some(6),
+        b"jul" => Some(7),
+        b"aug" => Some(8),
+        b"sep" => Some(9),
+        b"oct" => Some(10),
+        b"nov" => Some(11),
+        b"dec" => Some(12),
+        _ => None,
+    }
 }
 
 fn leading_digits(token: &[u8]) -> usize {

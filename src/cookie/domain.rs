@@ -30,12 +30,14 @@ pub fn scope(host: &str, domain: Option<&[u8]>) -> Scope {
     if !domain.is_ascii() {
         return Scope::Refused;
     }
-    let identical = host.as_bytes().eq_ignore_ascii_case(domain);
+    if !domain_match(host, domain) {
+        return Scope::Refused;
+    }
+    let identical = host.len() == domain.len();
     match (identical, is_public_suffix(domain)) {
+        (_, false) => Scope::Domain,
         (true, true) => Scope::HostOnly,
-        (true, false) => Scope::Domain,
-        (false, false) if domain_match(host, domain) => Scope::Domain,
-        (false, _) => Scope::Refused,
+        (false, true) => Scope::Refused,
     }
 }
 
@@ -58,7 +60,9 @@ fn is_public_suffix(domain: &[u8]) -> bool {
 }
 
 fn is_ip(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+    // No name ends so, or holds a colon; nearly every host is done here.
+    let may_be = host.ends_with(|c: char| c.is_ascii_digit() || c == ']') || host.contains(':');
+    may_be && host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 /// The host of an authority, without its port.

@@ -9,6 +9,7 @@ pub mod domain;
 mod edit;
 pub mod name;
 mod pairs;
+mod segments;
 mod set_cookie;
 
 pub use edit::{Edits, JoinedPath, LifetimeEdit, Presence, ValueEdit};
@@ -28,9 +29,7 @@ pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
     let mut rest = trim_start(bytes);
-    while let [inner @ .., last] = rest
-        && matches!(last, b' ' | b'\t')
-    {
+    while let [inner @ .., b' ' | b'\t'] = rest {
         rest = inner;
     }
     rest
@@ -48,10 +47,16 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 /// whole set-cookie-string (RFC 6265bis 5.6, step 1).
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
-    // A fold without an early exit: the compiler turns it into vector instructions.
-    bytes.iter().fold(0u8, |found, &b| {
-        found | (u8::from(b < 0x20) & u8::from(b != b'\t')) | u8::from(b == 0x7f)
-    }) != 0
+    let is_control = |b: u8| (b < 0x20 && b != b'\t') || b == 0x7f;
+    let Some(last) = bytes.last_chunk::<16>() else { return bytes.iter().any(|&b| is_control(b)) };
+    // Blocks without an early exit become vector instructions; the last may overlap the one before.
+    let mut found = [0; 16];
+    for block in bytes.as_chunks::<16>().0.iter().chain([last]) {
+        for (found, &byte) in found.iter_mut().zip(block) {
+            *found |= u8::from(is_control(byte));
+        }
+    }
+    found.iter().fold(0, |any, found| any | found) != 0
 }
 
 /// Splits at the first `=`; the second half is `None` where there is none. Names are so short that
@@ -81,7 +86,13 @@ mod tests {
     fn control_characters_are_all_but_tab() {
         for byte in 0..=255u8 {
             let expected = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
-            assert_eq!(has_control(&[b'a', byte]), expected, "byte {byte:#04x}");
+            for len in [1, 2, 15, 16, 17, 31, 32, 33, 100] {
+                for at in [0, len / 2, len - 1] {
+                    let mut bytes = vec![b'a'; len];
+                    bytes[at] = byte;
+                    assert_eq!(has_control(&bytes), expected, "byte {byte:#04x} at {at} of {len}");
+                }
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The cookie-string of a request, pair by pair.
 
-use memchr::Memchr;
-
+use super::segments::Segments;
 use super::{split_at_equals, trim};
 
 /// One cookie-pair of a cookie-string.
@@ -21,18 +20,13 @@ pub struct Pair<'a> {
 /// with them and with each other, so neither is honoured here. Segments of white space alone are
 /// passed over, except by the caps, which count separators.
 #[derive(Clone, Debug)]
-pub struct Pairs<'a> {
-    cookie_string: &'a [u8],
-    /// Where the next segment begins; beyond the end once the last has been seen.
-    at: usize,
-    semicolons: Memchr<'a>,
-}
+pub struct Pairs<'a>(Segments<'a>);
 
 impl<'a> Pairs<'a> {
     /// The pairs of `cookie_string`, the value of one `Cookie` field.
     #[must_use]
     pub fn of(cookie_string: &'a [u8]) -> Self {
-        Self { cookie_string, at: 0, semicolons: memchr::memchr_iter(b';', cookie_string) }
+        Self(Segments::of(cookie_string))
     }
 }
 
@@ -40,15 +34,7 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        while self.at <= self.cookie_string.len() {
-            let end = self.semicolons.next().unwrap_or(self.cookie_string.len());
-            let raw = trim(&self.cookie_string[self.at..end]);
-            self.at = end + 1;
-            if !raw.is_empty() {
-                return Some(pair(raw));
-            }
-        }
-        None
+        self.0.by_ref().map(trim).find(|raw| !raw.is_empty()).map(pair)
     }
 }
 
@@ -66,7 +52,7 @@ impl Pair<'_> {
     /// "cookie sandwich"). Quotes in pairs, as in a raw JSON value, harm nobody.
     #[must_use]
     pub fn has_open_quote(&self) -> bool {
-        let quotes = self.value.iter().filter(|&&b| b == b'"').count();
+        let quotes = memchr::memchr_iter(b'"', self.value).count();
         quotes % 2 == 1 || (self.value.starts_with(b"\"") && !self.value.ends_with(b"\""))
     }
 }

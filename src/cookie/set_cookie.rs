@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::Memchr;
-
+use super::segments::Segments;
 use super::{
     MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_at_equals, trim, trim_start,
 };
@@ -114,7 +113,8 @@ impl<'a> SetCookie<'a> {
         if has_control(line) {
             return Err(Malformed::Control);
         }
-        let (name, value) = name_and_value(line);
+        let mut segments = Segments::of(line);
+        let (name, value) = name_and_value(segments.next().unwrap_or_default());
         if name.len() + value.len() > MAX_PAIR_BYTES {
             return Err(Malformed::Oversized);
         }
@@ -133,8 +133,8 @@ impl<'a> SetCookie<'a> {
             same_site: SameSite::Default,
             line,
         };
-        for span in Spans::of(line) {
-            cookie.receive(&line[span.start + 1..span.end]);
+        for segment in segments {
+            cookie.receive(segment);
         }
         Ok(cookie)
     }
@@ -142,7 +142,7 @@ impl<'a> SetCookie<'a> {
     /// The cookie-name of `line` even where the line as a whole is malformed, for the record.
     #[must_use]
     pub fn name_of(line: &'a [u8]) -> &'a [u8] {
-        name_and_value(line).0
+        name_and_value(pair(line)).0
     }
 
     /// The line as it came.
@@ -154,7 +154,9 @@ impl<'a> SetCookie<'a> {
     /// Every cookie-av in order, the ignored and unknown ones too.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { line: self.line, spans: Spans::of(self.line) }
+        let mut segments = Segments::of(self.line);
+        let at = segments.next().map_or(0, <[u8]>::len);
+        Attributes { at, segments }
     }
 
     /// How long the cookie asks to be kept: `Max-Age` wins over `Expires` (RFC 6265bis 5.7, step
@@ -321,56 +323,34 @@ impl Attribute<'_> {
 /// The attributes of a set-cookie-string, in order.
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
-    line: &'a [u8],
-    spans: Spans<'a>,
+    /// Where the next one's semicolon stands.
+    at: usize,
+    segments: Segments<'a>,
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
 
     fn next(&mut self) -> Option<Attribute<'a>> {
-        let span = self.spans.next()?;
-        let (name, value) = split_at_equals(&self.line[span.start + 1..span.end]);
+        let segment = self.segments.next()?;
+        let span = self.at..self.at + 1 + segment.len();
+        self.at = span.end;
+        let (name, value) = split_at_equals(segment);
         let value = trim(value.unwrap_or_default());
         Some(Attribute { name: trim(name), value, span })
     }
 }
 
-/// Where attributes stand: each from its semicolon to the next one, or to the end of the line.
-#[derive(Clone, Debug)]
-struct Spans<'a> {
-    end: usize,
-    next: Option<usize>,
-    semicolons: Memchr<'a>,
+/// The name-value-pair: what stands before the first semicolon.
+fn pair(line: &[u8]) -> &[u8] {
+    Segments::of(line).next().unwrap_or_default()
 }
 
-impl<'a> Spans<'a> {
-    fn of(line: &'a [u8]) -> Self {
-        let mut semicolons = memchr::memchr_iter(b';', line);
-        Self { end: line.len(), next: semicolons.next(), semicolons }
-    }
-}
-
-impl Iterator for Spans<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        let start = self.next?;
-        self.next = self.semicolons.next();
-        Some(start..self.next.unwrap_or(self.end))
-    }
-}
-
-fn name_and_value(line: &[u8]) -> (&[u8], &[u8]) {
-    match split_at_equals(pair(line)) {
+fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
+    match split_at_equals(pair) {
         (name, Some(value)) => (trim(name), trim(value)),
         (value, None) => (b"", trim(value)),
     }
-}
-
-/// The name-value-pair: what stands before the first semicolon.
-fn pair(line: &[u8]) -> &[u8] {
-    &line[..memchr::memchr(b';', line).unwrap_or(line.len())]
 }
 
 /// The Max-Age attribute's value (RFC 6265bis 5.6.2); `None` where a user agent ignores it.

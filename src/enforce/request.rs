@@ -3,8 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::COOKIE;
+use http::header::{COOKIE, GetAll};
 use http::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
 
 use super::response::remove;
 use super::{COOKIE2, Direction, Mode, Report};
@@ -62,76 +63,74 @@ pub fn request(
     mode: Mode,
     report: &mut Report,
 ) -> Result<Consent, OverLimit> {
-    if exceeds(headers, limits) {
+    let fields = headers.get_all(COOKIE);
+    if exceeds(&fields, limits) {
         report.blocked(Direction::Request, b"", Reason::Limit);
         return match mode {
             Mode::Enforce => Err(OverLimit),
             Mode::Report => Ok(Consent::default()),
         };
     }
-    let consent = rules.read(pairs(headers), context.now);
-    let context = Context { consent, ..*context };
-    let survivors = judge(headers, &context, report);
-    if let Some(survivors) = survivors
+    let (consent, survivors) = judge(&fields, context, rules, report);
+    if let Some(cookie_string) = survivors
         && mode == Mode::Enforce
     {
-        replace(headers, survivors);
+        replace(headers, cookie_string);
     }
     remove(headers, &COOKIE2, Direction::Request, mode, report);
     Ok(consent)
 }
 
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = Pair<'_>> {
-    headers.get_all(COOKIE).iter().flat_map(|field| Pairs::of(field.as_bytes()))
-}
-
-fn exceeds(headers: &HeaderMap, limits: &RequestLimits) -> bool {
+fn exceeds(fields: &GetAll<'_, HeaderValue>, limits: &RequestLimits) -> bool {
     let (mut pairs, mut bytes) = (0, 0);
-    for field in headers.get_all(COOKIE) {
+    for field in fields {
         let field = field.as_bytes();
         bytes += field.len();
-        pairs += 1 + field.iter().filter(|&&b| b == b';').count();
+        pairs += 1 + memchr::memchr_iter(b';', field).count();
     }
     pairs > limits.pairs || bytes > limits.bytes
 }
 
-/// The joined cookie-string that remains, or `None` where the header is right as it stands.
-fn judge(headers: &HeaderMap, context: &Context<'_>, report: &mut Report) -> Option<Vec<u8>> {
-    let several = headers.get_all(COOKIE).iter().nth(1).is_some();
-    let mut rebuilt = several.then(|| join(headers, 0));
-    let mut kept = 0;
-    for pair in pairs(headers) {
-        let decision = policy::pair(context, &pair);
+/// The visitor's consent, and the one cookie-string that remains, or `None` where the header is right
+/// as it stands.
+fn judge(
+    fields: &GetAll<'_, HeaderValue>,
+    context: &Context<'_>,
+    rules: &Rules,
+    report: &mut Report,
+) -> (Consent, Option<Vec<u8>>) {
+    // Read once; user agents send more than these to few sites.
+    let mut pairs: SmallVec<[Pair<'_>; 24]> =
+        fields.iter().flat_map(|field| Pairs::of(field.as_bytes())).collect();
+    let consent = rules.read(pairs.iter().copied(), context.now);
+    let context = Context { consent, ..*context };
+    let came = pairs.len();
+    pairs.retain(|pair| {
+        let decision = policy::pair(&context, pair);
         report.decided(Direction::Request, || pair.name, &decision);
-        match (decision.verdict, &mut rebuilt) {
-            (Verdict::Block, Some(_)) => {}
-            (Verdict::Block, none) => *none = Some(join(headers, kept)),
-            (_, Some(out)) => append(out, &pair),
-            (_, None) => kept += 1,
-        }
-    }
-    rebuilt
+        decision.verdict != Verdict::Block
+    });
+    let several = fields.iter().nth(1).is_some();
+    (consent, (several || pairs.len() < came).then(|| join(&pairs)))
 }
 
-/// The first `count` pairs, in a buffer that has room for all.
-fn join(headers: &HeaderMap, count: usize) -> Vec<u8> {
-    let room = headers.get_all(COOKIE).iter().map(|field| field.len() + 2).sum();
-    let mut out = Vec::with_capacity(room);
-    pairs(headers).take(count).for_each(|pair| append(&mut out, &pair));
+/// The cookie-string of `pairs`, in a buffer of just its size, which `Bytes` takes over as it is.
+fn join(pairs: &[Pair<'_>]) -> Vec<u8> {
+    let length: usize = pairs.iter().map(|pair| pair.raw.len() + 2).sum();
+    let mut out = Vec::with_capacity(length.saturating_sub(2));
+    for pair in pairs {
+        if !out.is_empty() {
+            out.extend_from_slice(b"; ");
+        }
+        out.extend_from_slice(pair.raw);
+    }
     out
 }
 
-fn append(out: &mut Vec<u8>, pair: &Pair<'_>) {
-    if !out.is_empty() {
-        out.extend_from_slice(b"; ");
-    }
-    out.extend_from_slice(pair.raw);
-}
-
-fn replace(headers: &mut HeaderMap, survivors: Vec<u8>) {
+fn replace(headers: &mut HeaderMap, cookie_string: Vec<u8>) {
     // Pieces of valid field values make a valid field value; if ever they did not, the cookies
     // would be withheld.
-    match HeaderValue::from_maybe_shared(Bytes::from(survivors)) {
+    match HeaderValue::from_maybe_shared(Bytes::from(cookie_string)) {
         Ok(value) if !value.is_empty() => {
             headers.insert(COOKIE, value);
         }

@@ -1,9 +1,10 @@
 //! The `Set-Cookie` fields of a response.
 
 use std::borrow::Cow;
+use std::mem;
 
 use bytes::Bytes;
-use http::header::{COOKIE, DATE, SET_COOKIE};
+use http::header::{COOKIE, DATE, Entry, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
@@ -104,22 +105,24 @@ fn fate(line: &[u8], decision: &Decision<'_>) -> Fate {
 }
 
 fn carry_out(headers: &mut HeaderMap, fates: &mut Fates) {
+    let Entry::Occupied(mut lines) = headers.entry(SET_COOKIE) else { return };
     let mut survivors = SmallVec::<[HeaderValue; 16]>::new();
-    for (line, fate) in headers.get_all(SET_COOKIE).iter().zip(fates.drain(..)) {
+    for (line, fate) in lines.iter_mut().zip(fates.drain(..)) {
         match fate {
-            // A value is shared bytes; taking the lines out of the map would cost an allocation.
-            Fate::Keep => survivors.push(line.clone()),
+            // Taken out of its place: a clone would count, and the map's own way to hand out all
+            // of a field's lines allocates.
+            Fate::Keep => survivors.push(mem::replace(line, HeaderValue::from_static(""))),
             Fate::Replace(edited) => survivors.push(edited),
             Fate::Drop => {}
         }
     }
     let mut survivors = survivors.into_iter();
     match survivors.next() {
-        Some(first) => headers.insert(SET_COOKIE, first),
-        None => headers.remove(SET_COOKIE),
-    };
-    for line in survivors {
-        headers.append(SET_COOKIE, line);
+        Some(first) => {
+            lines.insert(first);
+            survivors.for_each(|line| lines.append(line));
+        }
+        None => drop(lines.remove()),
     }
 }
 
