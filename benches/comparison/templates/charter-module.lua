@@ -1,0 +1,1 @@
+return { request_cookies = request_cookies, passes_line = passes_line }
