@@ -53,10 +53,11 @@ where
     let service = service_fn(move |request| {
         let (client, shared) = (Arc::clone(&client), Arc::clone(&shared));
         let exchange = watched.begin();
-        async move {
+        // In a place of its own: the library moves it several times on its way into a task.
+        Box::pin(async move {
             let response = worker.answer(&shared.gateway(), &client, request).await;
             Ok::<_, Infallible>(response.map(|body| Watched::new(body, exchange)))
-        }
+        })
     });
     let counts = Arc::new(Counts::new());
     let (mut reader, read, wrote) = (Reader::new(), Arc::clone(&counts), Arc::clone(&counts));

@@ -43,7 +43,10 @@ impl Place {
             return Ok(Lease { carrier: Some(carrier), place: self, is_reused: true });
         }
         let limit = self.upstreams.config.connect_timeout;
-        let connect = tokio::time::timeout(limit, self.connect_or_share(purpose));
+        // In a place of its own: an exchange is as large as the largest thing it ever waits for, and
+        // few connect.
+        let connect = Box::pin(self.connect_or_share(purpose));
+        let connect = tokio::time::timeout(limit, connect);
         let (carrier, is_reused) = connect.await.map_err(|_| UpstreamError::ConnectTimeout)??;
         Ok(Lease { carrier: Some(carrier), place: self, is_reused })
     }
