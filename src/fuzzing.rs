@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::charter::Need;
 use crate::config::{Site, site_from_str};
-use crate::consent::{Answer, Consent, Ids, State};
+use crate::consent::{Answer, Consent, Ids, Rules, State, Tool};
 use crate::cookie::{Pair, Pairs, SetCookie, date};
 use crate::enforce::{self, Direction, Mode, Report, RequestLimits};
 use crate::policy::{self, Context, Reason, Verdict};
@@ -129,20 +129,70 @@ pub fn cookie_date(data: &[u8]) {
 ///
 /// Where a law is broken.
 pub fn consent_value(data: &[u8]) {
-    let rules = &SITE.consent;
-    let otherwise = data.strip_prefix(b"%7B").map(|rest| [b"%7b", rest].concat());
-    let pair = |value| Pair { name: rules.cookie.as_bytes(), value, raw: value };
-    let alone = rules.read([pair(data)], NOW);
-    let answered = matches!(alone.state(), State::Granted | State::Partial | State::Denied);
-    if let Some(otherwise) = &otherwise {
-        assert_eq!(rules.read([pair(otherwise)], NOW), alone, "read otherwise as usually written");
+    let name = SITE.consent.cookie().as_bytes();
+    if let Some(rest) = data.strip_prefix(b"%7B") {
+        let read = |value| SITE.consent.read([Pair { name, value, raw: value }], NOW);
+        let otherwise = [b"%7b", rest].concat();
+        assert_eq!(read(&otherwise), read(data), "read otherwise as usually written");
     }
     let planted = b"{\"matomo\":true,\"ga\":true,\"timestamp\":1790000000}";
-    let both = rules.read([pair(data), pair(planted)], NOW);
+    assert_grants_no_more(&SITE.consent, &[(name, data)], (name, planted));
+}
+
+/// The same laws for the cookies of every consent tool. The
+/// first byte chooses the tool, and each line after it is the value of one of its cookies, in their
+/// order; the last line is the planted one's.
+///
+/// # Panics
+///
+/// Where a law is broken.
+pub fn consent_cookies(data: &[u8]) {
+    let Some((&choice, lines)) = data.split_first() else { return };
+    let rules = &TOOLS[usize::from(choice) % TOOLS.len()];
+    let mut values: Vec<&[u8]> = lines.split(|&b| b == b'\n').collect();
+    let planted = values.pop().unwrap_or_default();
+    let names = rules.cookies.iter().map(|name| name.as_bytes());
+    let cookies: Vec<_> = names.zip(values).collect();
+    for &(name, _) in &cookies {
+        assert_grants_no_more(rules, &cookies, (name, planted));
+    }
+}
+
+/// The rules of a site for each tool, with ids that reach into every corner of its form.
+static TOOLS: LazyLock<Vec<Rules>> = LazyLock::new(|| Tool::ALL.map(rules_of).into());
+
+fn rules_of(tool: Tool) -> Rules {
+    let usual = tool.default_ids().iter().map(|(id, _)| *id);
+    let further =
+        ["vendor:12", "vendor:c:x", "service:youtube", "special-feature:1", "cookies", "a"];
+    let ids: Box<[Box<str>]> = usual.chain(further).map(Into::into).collect();
+    let category = |index: usize| (format!("c{index}").into(), Ids::one(index));
+    Rules {
+        categories: (0..ids.len()).map(category).collect(),
+        ids,
+        max_age: Some(180 * 86_400),
+        ..Rules::new(tool, tool.default_cookie()).expect("the tool's own name")
+    }
+}
+
+/// A cookie's name and value.
+type Cookie<'c> = (&'c [u8], &'c [u8]);
+
+fn assert_grants_no_more(rules: &Rules, cookies: &[Cookie<'_>], planted: Cookie<'_>) {
+    let read = |cookies: &[Cookie<'_>]| {
+        rules.read(cookies.iter().map(|&(name, value)| Pair { name, value, raw: value }), NOW)
+    };
+    let alone = read(cookies);
+    let answered = matches!(alone.state(), State::Granted | State::Partial | State::Denied);
+    let before = read(&[&[planted], cookies].concat());
+    let behind = read(&[cookies, &[planted]].concat());
     for id in (0..rules.ids.len()).map(Ids::one) {
-        assert!(answered || alone.answer(id) == Answer::Unset);
-        let granted = both.answer(id) == Answer::Granted;
-        assert!(!granted || alone.answer(id) == Answer::Granted, "a planted cookie granted more");
+        let answer = alone.answer(id);
+        assert!(answered || answer == Answer::Unset);
+        for more in [before, behind, alone.with_gpc(Ids::one(0))] {
+            let granted = more.answer(id) == Answer::Granted;
+            assert!(!granted || answer == Answer::Granted, "more was granted than without");
+        }
     }
 }
 

@@ -87,6 +87,22 @@ fn contradictory_consent_is_unset_and_deletes_nothing() {
 }
 
 #[test]
+fn sec_gpc_denies_marketing_and_goes_on_to_the_portal() {
+    let origin = Origin::fixed(setting("200 OK", &[b"_pk_id.1=1", b"_ga=1"]));
+    let firewall = Firewall::before(&origin);
+    let (mut peer, given) = (firewall.connect(), consent(true, true));
+    peer.send(format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nSec-GPC: 1\r\nCookie: {given}; _ga=1\r\n\r\n",
+        support::DOMAIN,
+    ));
+    assert_eq!(set_cookies(&peer.response()), [b"_pk_id.1=1"]);
+    assert_eq!(origin.last().texts("sec-gpc"), ["1"]);
+    assert_eq!(origin.last().texts("cookie"), [given]);
+    assert_eq!(firewall.counted("response", "block", "denied"), 1.0);
+    assert_eq!(firewall.metric("cookie_firewall_consent_total", &[("state", "granted")]), 1.0);
+}
+
+#[test]
 fn a_hundred_thousand_tiny_cookies() {
     let origin = Origin::fixed(setting("200 OK", &[]));
     let firewall = Firewall::before(&origin);

@@ -66,6 +66,52 @@ const PIECES: &[&str] = &[
     "9",
 ];
 
+/// Values of consent cookies, whole and in pieces, that a line of `consent_cookies` is made of.
+const CONSENT: &[&str] = &[
+    "\n",
+    "%",
+    "{",
+    "}",
+    "true",
+    "false",
+    "!gtag=true!hotjar=false",
+    "!gtag=wait",
+    "{\"a\":true,\"cookies\":false}",
+    "{%22a%22:true}",
+    "{\"categories\":[\"analytics\"],\"services\":{\"analytics\":[],\"marketing\":[]},\"consentId\":\"0\",\
+     \"consentTimestamp\":\"2026-09-01T00:00:00Z\",\"lastConsentTimestamp\":\"2026-09-01T00:00:00Z\"}",
+    "{\"level\":[\"marketing\"]}",
+    "{stamp:%27x%27%2Cnecessary:true%2Cpreferences:true%2Cstatistics:false%2Cmarketing:true%2C\
+     method:%27explicit%27%2Cver:1%2Cutc:1789999999000}",
+    "interactionCount=1&groups=C0002%3A1%2CC0004%3A0",
+    "2026-09-01T00:00:00Z",
+    "eyJ1cGRhdGVkIjoiMjAyNi0wOS0wMVQwMDowMDowMFoiLCJwdXJwb3NlcyI6eyJlbmFibGVkIjpbImEiXX19",
+    "CQSbk4AQSbk4ANwAAAENAwCgAAAAAAAAAAYgACPAAAAA.IDKQA4AAgAKAGQAygAAA",
+    "COwxsONOwxsONKpAAAENAdCAAMAAAAAAAAAAAAAAAAAA",
+    "DBABM~",
+    "{\"matomo\":true,\"$$completed\":true}",
+    "lzc1.",
+    "N4IgJGAuD2DWCmA7EAuEkQBpxgCYENJ5UQAmABlIDYBac2gRioBVyBWFBgThVNIDoGAdi4A",
+    ",matomo,a,",
+    "action:yes,analytics:yes,other:no",
+    "dismissed",
+    "allow",
+    "deny",
+    "\"a=2026-01-01T00:00:00|cookies=-1\"",
+    "1789999999000",
+    "c0=true&c1=false&date=2026-09-01T00:00:00Z",
+];
+
+/// A tool, and the values of its cookies.
+fn consent_input() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(CONSENT).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..8),
+    ];
+    (any::<u8>(), prop::collection::vec(piece, 0..12))
+        .prop_map(|(tool, pieces)| [&[tool][..], &pieces.concat()].concat())
+}
+
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::collection::vec(prop::sample::select(PIECES), 0..40);
     prop_oneof![
@@ -97,6 +143,11 @@ proptest! {
     #[test]
     fn consent_values(data in input()) {
         fuzzing::consent_value(&data);
+    }
+
+    #[test]
+    fn consent_cookies(data in consent_input()) {
+        fuzzing::consent_cookies(&data);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Every key of the configuration, once: the reader refuses what is not here, `schema` is generated
 //! from it, and a test holds `docs/configuration.md` to it.
 
+use crate::consent::Tool;
+
 /// What a key's value must be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -334,11 +336,21 @@ const HEALTH: &[Key] = &[
 const CONSENT: &[Key] = &[
     key(
         "tool",
-        Kind::Word(&["opendatasoft"]),
-        "The consent tool whose cookie is read. Default: \"opendatasoft\".",
+        Kind::Word(&Tool::NAMES),
+        "The consent tool whose cookies are read. Default: \"opendatasoft\".",
     ),
     key("cookie", Kind::String, "The consent cookie's name. Default: the tool's own."),
     key("max_age", Kind::Duration, "An older answer counts as no answer. Default: \"6 months\"."),
+    key(
+        "revision",
+        Kind::Number,
+        "The revision of the site's question that an answer must be to, where the tool has such. Default: any.",
+    ),
+    key(
+        "gpc",
+        Kind::Strings,
+        "The categories that Sec-GPC: 1 denies. Default: [\"marketing\", \"third-party\"].",
+    ),
     key(
         "categories",
         Kind::Lists,

@@ -5,7 +5,7 @@
 use super::keys::{self, Key, Kind};
 use super::*;
 use crate::charter::{Category, DomainRule, LifetimeCap, Need, Scopes};
-use crate::consent::Tool;
+use crate::consent::{Ids, Tool};
 use crate::cookie::SameSite;
 
 /// The least that a site needs; what a case is about follows.
@@ -550,6 +550,48 @@ fn mistakes_in_categories_and_consent() {
             "write one of \"opendatasoft\"",
         ),
         error(
+            "a name that no cookie has",
+            site("[consent]\ncookie = \"a=b\" # <-"),
+            "consent.cookie",
+            "no cookie can be called \"a=b\"",
+            "without '='",
+        ),
+        error(
+            "a name from which a tool's other cookies cannot be told",
+            site("[consent]\ntool = \"complianz\"\ncookie = \"choice\" # <-"),
+            "consent.cookie",
+            "complianz has no cookie called \"choice\"",
+            "\"cmplz_banner-status\"",
+        ),
+        error(
+            "the firewall's own cookie for another tool",
+            site("[consent]\ntool = \"tcf\"\ncookie = \"eu-consent\" # <-"),
+            "consent.cookie",
+            "where the firewall keeps choices",
+            "tool = \"eu-consent\"",
+        ),
+        error(
+            "a revision where there is none",
+            site("[consent]\nrevision = 1 # <-"),
+            "consent.revision",
+            "opendatasoft tells of no revision",
+            "remove the key",
+        ),
+        error(
+            "consent to what is necessary, denied",
+            site("[consent]\ngpc = [\"necessary\"] # <-"),
+            "consent.gpc",
+            "need no consent",
+            "remove it",
+        ),
+        error(
+            "a category that is none, denied",
+            site("[consent]\ngpc = [\"ads\"] # <-"),
+            "consent.gpc",
+            "\"ads\" is no category",
+            "write statistics",
+        ),
+        error(
             "more ids than can be told apart",
             site(&format!("[consent] # <-\ncategories = {{ statistics = {:?} }}", ids(129))),
             "consent",
@@ -789,6 +831,15 @@ fn warnings() {
             "consent.cookie",
             "\"cookies_preferences\" is not declared",
             "declare it as necessary",
+        ),
+        warning(
+            "an age that a tool does not tell",
+            site(
+                "[consent]\ntool = \"klaro\"\ncookie = \"cookies_preferences\"\nmax_age = \"1 day\" # <-",
+            ),
+            "consent.max_age",
+            "klaro does not say when",
+            "remove the key",
         ),
         warning(
             "a consent cookie that needs consent",
@@ -1110,6 +1161,40 @@ fn a_site_file_named_by_two_patterns_is_read_once() {
 }
 
 #[test]
+fn what_gpc_denies() {
+    let of = |keys: &str| {
+        let categories =
+            "categories = { statistics = [\"s\"], marketing = [\"m\"], maps = [\"o\"] }";
+        let cookies = "[[cookie]]\nname = \"p\"\ncategory = \"marketing\"\nconsent = \"pixel\"";
+        let rules = checked(&site(&format!("[consent]\n{categories}\n{keys}\n{cookies}"))).consent;
+        let ids = rules.ids.iter().enumerate();
+        let denied = ids.filter(|(index, _)| rules.gpc.contains(Ids::one(*index)));
+        denied.map(|(_, id)| id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(""), ["m", "pixel"]);
+    assert_eq!(of("gpc = []"), Vec::<String>::new());
+    assert_eq!(of("gpc = [\"statistics\", \"maps\"]"), ["s", "o"]);
+    assert_eq!(of("gpc = [\"third-party\"]"), Vec::<String>::new());
+}
+
+#[test]
+fn every_tool_can_be_configured() {
+    for tool in Tool::ALL {
+        let cookie = CONSENT_COOKIE.replace("cookies_preferences", tool.default_cookie());
+        let revision = if tool.has_revision() { "revision = 3" } else { "" };
+        let text = format!("{SITE}[consent]\ntool = {:?}\n{revision}\n{cookie}", tool.as_str());
+        let rules = checked(&text).consent;
+        assert_eq!((rules.tool, rules.cookie()), (tool, tool.default_cookie()));
+        assert_eq!(rules.revision, tool.has_revision().then_some(3));
+        assert_eq!(rules.ids.len(), tool.default_ids().len());
+    }
+    // One id stands for the category: there is nothing to list.
+    let text = format!("{SITE}[consent]\ntool = \"cookiebot\"\n{CONSENT_COOKIE}")
+        .replace("cookies_preferences", "CookieConsent");
+    checked(&format!("{text}[[cookie]]\nname = \"a\"\ncategory = \"marketing\""));
+}
+
+#[test]
 fn warnings_do_not_keep_a_configuration_from_being_used() {
     let directory = Directory::new("warnings");
     directory
@@ -1239,7 +1324,7 @@ fn defaults_of_a_site_file() {
     };
     assert_eq!(site.timeouts, timeouts);
     assert_eq!(site.consent.tool, Tool::Opendatasoft);
-    assert_eq!(&*site.consent.cookie, "cookies_preferences");
+    assert_eq!(site.consent.cookie(), "cookies_preferences");
     assert_eq!(site.consent.max_age, Some(180 * 86_400));
     assert_eq!(site.charter.scopes(), &Scopes::default());
     let declaration = &site.charter.declarations()[0];
@@ -1323,7 +1408,7 @@ max_age = \"13 mois\"
     let hsts = http::HeaderValue::from_static("max-age=31536000; includeSubDomains; preload");
     assert_eq!(site.tls.hsts, Some(hsts));
     assert_eq!(site.timeouts.first_byte, Duration::from_secs(2));
-    assert_eq!((&*site.consent.cookie, site.consent.max_age), ("choice", Some(86_400)));
+    assert_eq!((site.consent.cookie(), site.consent.max_age), ("choice", Some(86_400)));
     let scopes = Scopes {
         domains: [("portal.internal".into(), "".into())].into(),
         paths: [("/portal/admin/".into(), "/a/".into()), ("/portal/".into(), "/".into())].into(),

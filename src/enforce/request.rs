@@ -4,14 +4,17 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::{COOKIE, GetAll};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::response::remove;
 use super::{COOKIE2, Direction, Mode, Report};
-use crate::consent::{Consent, Rules};
+use crate::consent::{Consent, Ids, Rules};
 use crate::cookie::{Pair, Pairs};
 use crate::policy::{self, Context, Reason, Verdict};
+
+/// Global Privacy Control.
+const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
 /// How many cookies of one request are judged. Beyond, the request is refused: judging costs time
 /// in proportion, and forwarding unjudged would be a way through.
@@ -47,7 +50,8 @@ impl std::error::Error for OverLimit {}
 ///
 /// Several `Cookie` fields become one, joined as bytes with `; ` (RFC 9113 8.2.3), since origins
 /// read only the first, or join with commas. What survives stays byte for byte, in its order; a
-/// single field from which nothing is removed is not touched at all.
+/// single field from which nothing is removed is not touched at all. `Sec-GPC: 1` denies what the
+/// site's rules say, and stays where it is.
 ///
 /// `context.consent` is ignored: the consent returned is the one the cookies were judged by, and
 /// the one to judge the response by.
@@ -71,7 +75,8 @@ pub fn request(
             Mode::Report => Ok(Consent::default()),
         };
     }
-    let (consent, survivors) = judge(&fields, context, rules, report);
+    let gpc = if has_gpc(headers) { rules.gpc } else { Ids::NONE };
+    let (consent, survivors) = judge(&fields, context, rules, gpc, report);
     if let Some(cookie_string) = survivors
         && mode == Mode::Enforce
     {
@@ -79,6 +84,12 @@ pub fn request(
     }
     remove(headers, &COOKIE2, Direction::Request, mode, report);
     Ok(consent)
+}
+
+/// Whether the visitor's user agent asks that no data be sold or shared. One `1` among several fields
+/// is enough, and nothing else says so (Global Privacy Control, `Sec-GPC`).
+fn has_gpc(headers: &HeaderMap) -> bool {
+    headers.get_all(&SEC_GPC).iter().any(|value| value.as_bytes() == b"1")
 }
 
 fn exceeds(fields: &GetAll<'_, HeaderValue>, limits: &RequestLimits) -> bool {
@@ -97,12 +108,13 @@ fn judge(
     fields: &GetAll<'_, HeaderValue>,
     context: &Context<'_>,
     rules: &Rules,
+    gpc: Ids,
     report: &mut Report,
 ) -> (Consent, Option<Vec<u8>>) {
     // Read once; user agents send more than these to few sites.
     let mut pairs: SmallVec<[Pair<'_>; 24]> =
         fields.iter().flat_map(|field| Pairs::of(field.as_bytes())).collect();
-    let consent = rules.read(pairs.iter().copied(), context.now);
+    let consent = rules.read(pairs.iter().copied(), context.now).with_gpc(gpc);
     let context = Context { consent, ..*context };
     let came = pairs.len();
     pairs.retain(|pair| {

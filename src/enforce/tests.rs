@@ -32,11 +32,10 @@ fn context(charter: &Charter) -> Context<'_> {
 
 fn rules() -> Rules {
     Rules {
-        tool: Tool::Opendatasoft,
-        cookie: "cookies_preferences".into(),
-        max_age: None,
         ids: ["matomo".into()].into(),
         needed: Ids::one(0),
+        gpc: Ids::one(0),
+        ..Rules::new(Tool::Opendatasoft, "cookies_preferences").expect("a name")
     }
 }
 
@@ -126,6 +125,31 @@ fn consent_is_read_from_all_fields_before_anything_is_judged() {
     let consent = b"cookies_preferences={\"matomo\":true,\"timestamp\":1790000000}";
     filtered(&[b"stats=1", consent], &[&[b"stats=1; ", &consent[..]].concat()]);
     filtered(&[b"stats=1", b"a=1"], &[b"a=1"]);
+}
+
+#[test]
+fn sec_gpc_denies_and_stays() {
+    let charter = charter();
+    let consent = "stats=1; cookies_preferences={\"matomo\":true,\"timestamp\":1790000000}";
+    let withheld = &consent["stats=1; ".len()..];
+    for (gpc, expected) in [
+        (&["1"][..], withheld),
+        (&["0", "1"], withheld),
+        (&[], consent),
+        (&["0"], consent),
+        (&["1, 1"], consent),
+        (&["true"], consent),
+    ] {
+        let mut headers = map(COOKIE, &[consent.as_bytes()]);
+        for value in gpc {
+            headers.append("sec-gpc", HeaderValue::from_static(value));
+        }
+        let (limits, mut report) = (RequestLimits::default(), Report::default());
+        let (context, rules, mode) = (context(&charter), rules(), Mode::Enforce);
+        request(&mut headers, &context, &rules, &limits, mode, &mut report).expect("within limits");
+        assert_eq!(lines(&headers, COOKIE), [expected.as_bytes()], "{gpc:?}");
+        assert_eq!(headers.get_all("sec-gpc").iter().count(), gpc.len());
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::cookie::{SameSite, name};
 pub(super) fn read(
     document: &Document<'_>,
     site: &Table<'_, '_>,
-    consent: &mut Consent,
+    consent: &mut Consent<'_>,
     hosts: &[&str],
 ) -> Option<Charter> {
     let scopes = scopes(document, site, hosts);
@@ -38,14 +38,7 @@ pub(super) fn read(
         );
         return None;
     }
-    consent.rules.ids = consent.ids.iter().map(|(id, _)| id.clone()).collect();
-    consent.rules.needed = declarations
-        .iter()
-        .filter_map(|declaration| match declaration.need {
-            Need::Consent(ids) => Some(ids),
-            Need::Exempt => None,
-        })
-        .fold(Ids::NONE, Ids::union);
+    consent.complete(document, &declarations);
     let charter = match Charter::new(declarations, scopes) {
         Ok(charter) => charter,
         Err(clashes) => {
@@ -75,8 +68,8 @@ pub(super) fn read(
     Some(charter)
 }
 
-fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent, charter: &Charter) {
-    let name = &consent.rules.cookie;
+fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent<'_>, charter: &Charter) {
+    let name = consent.rules.cookie();
     let need = charter.find(name.as_bytes()).map(|id| charter.declaration(id).need);
     let problem = match need {
         _ if name.is_empty() => return,
@@ -95,7 +88,7 @@ fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent, charter: &
 fn declaration<'d>(
     document: &Document<'_>,
     table: &Table<'d, '_>,
-    consent: &mut Consent,
+    consent: &mut Consent<'_>,
     hosts: &[&str],
 ) -> Option<(At<&'d str>, Declaration)> {
     let text = |name| table.string(name).map_or("", |at| at.value).into();
@@ -132,7 +125,7 @@ fn category(
     document: &Document<'_>,
     at: &At<&str>,
     table: &Table<'_, '_>,
-    consent: &Consent,
+    consent: &Consent<'_>,
 ) -> Option<Category> {
     let category = Category::named(at.value);
     let is_own = matches!(category, Category::Own(_));
@@ -160,7 +153,7 @@ fn need(
     document: &Document<'_>,
     table: &Table<'_, '_>,
     category: &Category,
-    consent: &mut Consent,
+    consent: &mut Consent<'_>,
 ) -> Need {
     let anonymous = table.bool("anonymous");
     let id = table.string("consent");
@@ -197,7 +190,7 @@ fn need(
 }
 
 /// Whether `id` can be what a cookie of `category` needs.
-fn check_id(document: &Document<'_>, id: &At<&str>, category: &Category, consent: &Consent) {
+fn check_id(document: &Document<'_>, id: &At<&str>, category: &Category, consent: &Consent<'_>) {
     if id.value.is_empty() {
         document.error(
             id,
@@ -229,7 +222,7 @@ fn warn_of_missing_ids(
     document: &Document<'_>,
     table: &Table<'_, '_>,
     category: &Category,
-    consent: &Consent,
+    consent: &Consent<'_>,
 ) {
     let at = At { value: (), ..table.at() };
     if consent.of_category(category).is_empty() {
@@ -241,7 +234,7 @@ fn warn_of_missing_ids(
             ),
             "list the tool's ids under [consent.categories], or add consent = \"...\"",
         );
-    } else if !consent.is_mapped {
+    } else if !consent.is_mapped && consent.has_several(category) {
         document.warning(
             &at,
             format!("this cookie passes only with the consent of every {:?} id that the tool is known to write", category.as_str()),

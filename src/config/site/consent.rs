@@ -1,14 +1,18 @@
 //! The `[consent]` table: which cookie is read, and what its ids stand for.
 
-use crate::charter::Category;
+use crate::charter::{Category, Declaration, Need};
 use crate::config::reader::{At, Document, Table};
 use crate::consent::{Ids, MAX_IDS, Rules, Tool};
 
 /// Half a year, after which the CNIL recommends asking again (recommendation of 17 September 2020).
 const DEFAULT_MAX_AGE: i64 = 180 * 86_400;
 
+/// What a visitor who sends `Sec-GPC: 1` has refused, where the site says nothing of it: the signal
+/// is about selling and sharing data, and advertising across sites (Global Privacy Control).
+const DEFAULT_GPC: [Category; 2] = [Category::Marketing, Category::ThirdParty];
+
 /// The consent rules, and which ids make up each category.
-pub(super) struct Consent {
+pub(super) struct Consent<'d> {
     pub(super) rules: Rules,
     /// The ids in use, with the category of each where it has one.
     pub(super) ids: Vec<(Box<str>, Option<Category>)>,
@@ -16,15 +20,22 @@ pub(super) struct Consent {
     pub(super) is_mapped: bool,
     /// Where the consent cookie is named, or would be.
     pub(super) place: At<()>,
+    /// The categories that the site lists for `Sec-GPC`, if it does.
+    gpc: Option<Vec<At<&'d str>>>,
 }
 
-impl Consent {
+impl Consent<'_> {
     /// Every id of `category`.
     pub(super) fn of_category(&self, category: &Category) -> Ids {
         let members = self.ids.iter().enumerate();
         members
             .filter(|(_, (_, of))| of.as_ref() == Some(category))
             .fold(Ids::NONE, |ids, (index, _)| ids.union(Ids::one(index)))
+    }
+
+    /// Whether more than one id stands for `category`.
+    pub(super) fn has_several(&self, category: &Category) -> bool {
+        self.ids.iter().filter(|(_, of)| of.as_ref() == Some(category)).nth(1).is_some()
     }
 
     pub(super) fn category_of(&self, id: &str) -> Option<&Category> {
@@ -40,9 +51,75 @@ impl Consent {
         });
         (index < MAX_IDS).then(|| Ids::one(index))
     }
+
+    /// Completes the rules by what the charter's cookies need.
+    pub(super) fn complete(&mut self, document: &Document<'_>, declarations: &[Declaration]) {
+        self.rules.ids = self.ids.iter().map(|(id, _)| id.clone()).collect();
+        self.rules.needed = needs(declarations).map(|(_, ids)| ids).collect();
+        let categories = self.categories(declarations);
+        self.rules.gpc = match &self.gpc {
+            None => DEFAULT_GPC.iter().map(|category| ids_of(&categories, category)).collect(),
+            Some(listed) => {
+                listed.iter().map(|at| self.listed_for_gpc(document, at, &categories)).collect()
+            }
+        };
+        let named = categories.iter().map(|(category, ids)| (category.as_str().into(), *ids));
+        self.rules.categories = named.collect();
+    }
+
+    /// The categories that need consent, with their ids: those that stand for each, and those that
+    /// stand for none and that one of its cookies needs.
+    fn categories(&self, declarations: &[Declaration]) -> Vec<(Category, Ids)> {
+        let mut categories: Vec<(Category, Ids)> = Vec::new();
+        let ids = || self.ids.iter().enumerate().map(|(i, (_, of))| (of.as_ref(), Ids::one(i)));
+        let mapped = ids().filter_map(|(of, id)| Some((of?, id)));
+        let unmapped: Ids = ids().filter(|(of, _)| of.is_none()).map(|(_, id)| id).collect();
+        let needed = needs(declarations).map(|(of, ids)| (of, ids.intersection(unmapped)));
+        for (category, ids) in mapped.chain(needed) {
+            match categories.iter_mut().find(|(known, _)| known == category) {
+                Some((_, known)) => *known = known.union(ids),
+                None => categories.push((category.clone(), ids)),
+            }
+        }
+        categories
+    }
+
+    fn listed_for_gpc(
+        &self,
+        document: &Document<'_>,
+        at: &At<&str>,
+        categories: &[(Category, Ids)],
+    ) -> Ids {
+        let category = Category::named(at.value);
+        if category == Category::Necessary {
+            document.error(at, "necessary cookies need no consent", "remove it from the list");
+        } else if matches!(category, Category::Own(_))
+            && !categories.iter().any(|(known, _)| *known == category)
+        {
+            document.error(
+                at,
+                format!("{:?} is no category of this charter", at.value),
+                "write statistics, preferences, marketing, third-party, or one of the site's own",
+            );
+        }
+        ids_of(categories, &category)
+    }
 }
 
-pub(super) fn read(document: &Document<'_>, table: Option<&Table<'_, '_>>) -> Consent {
+/// The categories of the cookies that need consent, and the ids that each needs.
+fn needs(declarations: &[Declaration]) -> impl Iterator<Item = (&Category, Ids)> {
+    declarations.iter().filter_map(|declaration| match declaration.need {
+        Need::Consent(ids) => Some((&declaration.category, ids)),
+        Need::Exempt => None,
+    })
+}
+
+fn ids_of(categories: &[(Category, Ids)], category: &Category) -> Ids {
+    let found = categories.iter().find(|(known, _)| known == category);
+    found.map_or(Ids::NONE, |(_, ids)| *ids)
+}
+
+pub(super) fn read<'d>(document: &Document<'_>, table: Option<&Table<'d, '_>>) -> Consent<'d> {
     let tool = table
         .and_then(|table| table.word("tool"))
         .and_then(|at| Tool::ALL.into_iter().find(|tool| tool.as_str() == at.value));
@@ -50,28 +127,64 @@ pub(super) fn read(document: &Document<'_>, table: Option<&Table<'_, '_>>) -> Co
     let cookie = table.and_then(|table| table.string("cookie"));
     let span = cookie.as_ref().map(|at| at.span.clone()).or(table.map(|table| table.at().span));
     let place = At { value: (), key: "consent.cookie".into(), span: span.unwrap_or_default() };
-    let cookie = cookie.map_or(tool.default_cookie(), |at| at.value);
-    if cookie.is_empty() {
-        let remedy = "leave the key out for the tool's own";
-        document.error(&place, "a consent cookie needs a name", remedy);
-    }
+    let mut rules = rules(document, tool, cookie.map(|at| at.value), &place);
     let max_age = table.and_then(|table| table.time("max_age"));
+    warn_of_missing_date(document, tool, max_age.as_ref());
+    rules.max_age = Some(max_age.map_or(DEFAULT_MAX_AGE, |at| at.value.into()));
+    rules.revision = table.and_then(|table| revision(document, tool, table));
     let mapped = table.map_or_else(Vec::new, |table| table.lists("categories"));
     let is_mapped = !mapped.is_empty();
     let ids = ids(document, tool, mapped);
-    Consent {
-        rules: Rules {
-            tool,
-            cookie: cookie.into(),
-            max_age: Some(max_age.map_or(DEFAULT_MAX_AGE, |at| at.value.into())),
-            // Filled in once the charter has named its own ids.
-            ids: [].into(),
-            needed: Ids::NONE,
-        },
-        ids,
-        is_mapped,
-        place,
+    let gpc = table.and_then(|table| {
+        let listed = table.strings("gpc");
+        (!listed.is_empty() || table.empty_list("gpc").is_some()).then_some(listed)
+    });
+    Consent { rules, ids, is_mapped, place, gpc }
+}
+
+/// The rules for a cookie of this name, or where it is a mistake for none.
+fn rules(document: &Document<'_>, tool: Tool, cookie: Option<&str>, place: &At<()>) -> Rules {
+    let own = tool.default_cookie();
+    let name = cookie.unwrap_or(own);
+    let valid = |b: u8| b.is_ascii_graphic() && b != b'=' && b != b';';
+    let remedy = "leave the key out for the tool's own";
+    if name.is_empty() {
+        document.error(place, "a consent cookie needs a name", remedy);
+    } else if !name.bytes().all(valid) {
+        let message = format!("no cookie can be called {name:?}");
+        document.error(place, message, "write it without '=', ';', white space and accents");
+    } else if name == Tool::EuConsent.default_cookie() && !tool.can_write() {
+        let message = format!("{name:?} is where the firewall keeps choices itself");
+        document.error(place, message, "write tool = \"eu-consent\", or the tool's own cookie");
+    } else if let Some(rules) = Rules::new(tool, name) {
+        return rules;
+    } else {
+        let message = format!("{} has no cookie called {name:?}", tool.as_str());
+        document.error(place, message, &format!("write the name that {own:?} has on this site"));
     }
+    Rules { tool, ..Rules::default() }
+}
+
+fn warn_of_missing_date(document: &Document<'_>, tool: Tool, max_age: Option<&At<u32>>) {
+    if let Some(at) = max_age.filter(|_| !tool.is_dated()) {
+        document.warning(
+            at,
+            format!(
+                "{} does not say when the visitor answered, so no answer is too old",
+                tool.as_str()
+            ),
+            "remove the key, and give the tool's cookie this lifetime in the tool's own settings",
+        );
+    }
+}
+
+fn revision(document: &Document<'_>, tool: Tool, table: &Table<'_, '_>) -> Option<u64> {
+    let at = table.number("revision", 0, u32::MAX as usize)?;
+    if !tool.has_revision() {
+        let message = format!("the cookie of {} tells of no revision", tool.as_str());
+        document.error(&at, message, "remove the key");
+    }
+    u64::try_from(at.value).ok()
 }
 
 /// The site's map, and for the categories it leaves out the tool's usual one.

@@ -7,15 +7,46 @@
 use std::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
-use smallvec::SmallVec;
 
-use super::{Answers, Dated, Unanswered};
+use crate::consent::answers::{Answers, Date, Unanswered};
+use crate::consent::jar::Jar;
+use crate::consent::rules::Rules;
+use crate::consent::text::{percent_decode, percent_encode};
+use crate::consent::tool::{Decoder, Writer};
 
-pub(super) const COOKIE: &str = "cookies_preferences";
+pub(in crate::consent) struct Opendatasoft;
+
+impl Decoder for Opendatasoft {
+    fn cookies(&self) -> &'static [&'static str] {
+        &["cookies_preferences"]
+    }
+
+    fn ids(&self) -> &'static [(&'static str, &'static str)] {
+        IDS
+    }
+
+    fn read(
+        &self,
+        jar: &Jar<'_>,
+        _: &Rules,
+        answers: &mut Answers<'_>,
+    ) -> Result<Date, Unanswered> {
+        decode(jar.main().ok_or(Unanswered::Unset)?, answers)
+    }
+
+    /// With the time in milliseconds, as scripts tell it.
+    fn writer(&self) -> Option<Writer> {
+        Some(|choice| {
+            let timestamp = choice.now.saturating_mul(1000).into();
+            let further = [("functional_cookies", true.into()), ("timestamp", timestamp)];
+            vec![choice.cookie(0, percent_encode(&choice.json(&further)))]
+        })
+    }
+}
 
 /// The trackers that Opendatasoft offers, all of them audience measurement. `functional_cookies` is
 /// not among them: the banner always writes it as true, which is nobody's choice.
-pub(super) const IDS: &[(&str, &str)] = &[
+const IDS: &[(&str, &str)] = &[
     ("ga", "statistics"),
     ("matomo", "statistics"),
     ("xiti", "statistics"),
@@ -27,19 +58,19 @@ pub(super) const IDS: &[(&str, &str)] = &[
 /// A timestamp from here on is in milliseconds: as seconds it would lie beyond the year 5000.
 const MILLISECONDS_FROM: f64 = 1e11;
 
-pub(super) fn decode(value: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
+fn decode(value: &[u8], answers: &mut Answers<'_>) -> Result<Date, Unanswered> {
     // What failed attempts have read is read again, or the whole is refused.
     match as_written(value, answers) {
-        Some(dated) => Ok(dated),
+        Some(at) => Ok(Some(at)),
         None => however_written(value, answers),
     }
 }
 
-fn however_written(value: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
+fn however_written(value: &[u8], answers: &mut Answers<'_>) -> Result<Date, Unanswered> {
     if value.starts_with(b"{")
-        && let Ok(dated) = parse(value, answers)
+        && let Ok(date) = parse(value, answers)
     {
-        return Ok(dated);
+        return Ok(date);
     }
     let decoded = percent_decode(value).ok_or(Unanswered::Malformed)?;
     parse(&decoded, answers)
@@ -48,7 +79,7 @@ fn however_written(value: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Una
 /// The answer of a cookie that is byte for byte as the banner writes it: what `JSON.stringify`
 /// returns, through `encodeURIComponent`. Nearly every cookie is, and each request brings it again.
 /// `None` says nothing but that it is written otherwise.
-fn as_written(value: &[u8], answers: &mut Answers<'_>) -> Option<Dated> {
+fn as_written(value: &[u8], answers: &mut Answers<'_>) -> Option<i64> {
     let mut timestamp = None;
     let mut rest = value.strip_prefix(b"%7B%22")?;
     loop {
@@ -93,47 +124,21 @@ fn whole_number(digits: &[u8]) -> Option<f64> {
     Some(number as f64)
 }
 
-fn parse(json: &[u8], answers: &mut Answers<'_>) -> Result<Dated, Unanswered> {
+fn parse(json: &[u8], answers: &mut Answers<'_>) -> Result<Date, Unanswered> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let timestamp = deserializer
         .deserialize_map(Preferences { answers })
         .and_then(|timestamp| deserializer.end().map(|()| timestamp))
         .map_err(|_| Unanswered::Malformed)?;
-    Ok(dated(timestamp))
+    Ok(Some(dated(timestamp)))
 }
 
-fn dated(timestamp: f64) -> Dated {
+fn dated(timestamp: f64) -> i64 {
     let seconds = if timestamp >= MILLISECONDS_FROM { timestamp / 1000.0 } else { timestamp };
     // The cast saturates, and what is beyond range is in the future whatever its exact value.
     #[allow(clippy::cast_possible_truncation)]
-    Dated { at: seconds as i64 }
-}
-
-/// Decodes `%XX` once; `None` where an escape is broken.
-fn percent_decode(value: &[u8]) -> Option<SmallVec<[u8; 512]>> {
-    let mut decoded = SmallVec::from_elem(0, value.len());
-    let (mut from, mut to) = (0, 0);
-    while let Some(&byte) = value.get(from) {
-        decoded[to] = if byte == b'%' {
-            from += 2;
-            hex(*value.get(from - 1)?)? << 4 | hex(*value.get(from)?)?
-        } else {
-            byte
-        };
-        from += 1;
-        to += 1;
-    }
-    decoded.truncate(to);
-    Some(decoded)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+    let at = seconds as i64;
+    at
 }
 
 /// Reads the object into [`Answers`] and yields its timestamp.
@@ -207,14 +212,14 @@ impl Visitor<'_> for Key<'_, '_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Ids;
     use super::*;
+    use crate::consent::Ids;
 
     fn read(value: &str) -> Result<(Ids, Ids, i64), Unanswered> {
         let ids = ["matomo", "ga", "xiti"].map(Into::into);
         let mut answers = Answers { ids: &ids, granted: Ids::NONE, denied: Ids::NONE };
-        let dated = decode(value.as_bytes(), &mut answers)?;
-        Ok((answers.granted, answers.denied, dated.at))
+        let at = decode(value.as_bytes(), &mut answers)?.expect("a date, always");
+        Ok((answers.granted, answers.denied, at))
     }
 
     #[test]
@@ -287,7 +292,7 @@ mod tests {
             let ids = ["matomo", "ga", "xiti"].map(Into::into);
             let mut answers = Answers { ids: &ids, granted: Ids::NONE, denied: Ids::NONE };
             let slowly = however_written(value.as_bytes(), &mut answers)
-                .map(|dated| (answers.granted, answers.denied, dated.at));
+                .map(|dated| (answers.granted, answers.denied, dated.unwrap_or_default()));
             prop_assert_eq!(read(&value), slowly);
         }
     }
@@ -298,7 +303,7 @@ mod tests {
                      %22timestamp%22%3A1789000000000%7D";
         let mut answers = Answers { ids: &[], granted: Ids::NONE, denied: Ids::NONE };
         let dated = as_written(value.as_bytes(), &mut answers);
-        assert_eq!(dated, Some(Dated { at: 1_789_000_000 }));
+        assert_eq!(dated, Some(1_789_000_000));
     }
 
     #[test]
