@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &["consent", "charter", "policy", "enforce", "config"]),
     ("proxy", &["cookie", "consent", "policy", "enforce", "config", "telemetry"]),
     ("server", &["config", "telemetry", "proxy"]),
-    ("cli", &["cookie", "policy", "enforce", "config", "telemetry", "server"]),
+    ("cli", &["cookie", "charter", "policy", "enforce", "config", "telemetry", "server"]),
 ];
 
 /// Rooms without I/O, clock, randomness, threads or logging, and `enforce`, which adds header maps.

@@ -1,13 +1,22 @@
 //! What the portal declared: its register of cookies, compiled for lookup.
 //!
 //! A charter is built once, from declarations that the configuration has checked, and is read by
-//! every decision. It knows nothing of the visitor.
+//! every decision. It knows nothing of the visitor. A charter that is published as a page is read by
+//! [`import`], and one that is enforced is published by [`render`].
 
 mod declaration;
+pub mod duration;
+mod entry;
+pub mod import;
+mod language;
 mod pattern;
 mod register;
+pub mod render;
+mod words;
 
 pub use declaration::{Category, Declaration, DomainRule, Forced, LifetimeCap, Need};
+pub use entry::{CharterView, Entry};
+pub use language::{Language, Texts};
 pub use pattern::{Pattern, PatternError};
 pub use register::{Clash, Register};
 

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{ConfigFile, Failure, Format, print};
+use super::{ConfigFile, Failure, Format, find_site, print};
 use crate::config::{self, Site};
 use crate::cookie::{Pairs, SetCookie};
 use crate::policy::{self, Context, Decision, Verdict};
@@ -61,7 +60,7 @@ struct Explained<'s> {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
     let host = arguments.site.to_lowercase();
-    let site = find(&loaded.config.sites, &host)?;
+    let site = find_site(&loaded.config.sites, &host)?;
     let cookies: Vec<&[u8]> = arguments.cookies.iter().map(|cookie| cookie.as_bytes()).collect();
     let cookies = cookies.join(&b"; "[..]);
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now).as_second();
@@ -86,15 +85,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         show(arguments.format, &explained)?;
     }
     Ok(())
-}
-
-fn find<'s>(sites: &'s [Arc<Site>], host: &str) -> Result<&'s Site, Failure> {
-    let named =
-        |site: &&Arc<Site>| *site.domain == *host || site.aliases.iter().any(|a| **a == *host);
-    sites.iter().find(named).map(|site| &**site).ok_or_else(|| {
-        let known: Vec<_> = sites.iter().map(|site| &*site.domain).collect();
-        Failure::usage(format!("no site has the domain {host:?}; known: {}", known.join(", ")))
-    })
 }
 
 fn lines(arguments: &Arguments) -> Result<Vec<Vec<u8>>, Failure> {

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod charter;
 mod check;
 mod demo;
 mod explain;
@@ -10,8 +11,11 @@ mod schema;
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Site;
 
 /// The exit code for bad usage or a bad configuration.
 const USAGE: u8 = 2;
@@ -36,6 +40,7 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Charter(charter::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -76,6 +81,10 @@ impl Failure {
         Self { code: USAGE, error: Some(error.into()) }
     }
 
+    fn failed(error: impl Into<Box<dyn Error>>) -> Self {
+        Self { code: FAILURE, error: Some(error.into()) }
+    }
+
     fn silent(code: u8) -> Self {
         Self { code, error: None }
     }
@@ -98,6 +107,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Charter(arguments) => charter::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     }
 }
@@ -109,6 +119,16 @@ fn print(line: impl fmt::Display) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::silent(0)),
         result => Ok(result?),
     }
+}
+
+/// The site that has the domain or alias `host`, in lower case.
+fn find_site<'s>(sites: &'s [Arc<Site>], host: &str) -> Result<&'s Site, Failure> {
+    let named =
+        |site: &&Arc<Site>| *site.domain == *host || site.aliases.iter().any(|a| **a == *host);
+    sites.iter().find(named).map(|site| &**site).ok_or_else(|| {
+        let known: Vec<_> = sites.iter().map(|site| &*site.domain).collect();
+        Failure::usage(format!("no site has the domain {host:?}; known: {}", known.join(", ")))
+    })
 }
 
 /// `1 site`, `2 sites`.

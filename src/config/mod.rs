@@ -3,7 +3,6 @@
 //! Nothing below this room sees TOML, and nothing here runs a request. A `Config` that exists is
 //! consistent: ports are parsed, charters compiled, certificates read.
 
-mod duration;
 mod keys;
 mod main_file;
 mod mistake;
@@ -13,6 +12,7 @@ pub mod schema;
 mod site;
 mod tls;
 mod upstream;
+mod write;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,6 +25,7 @@ pub use mistake::{Mistake, Mistakes, Severity};
 pub use networks::Networks;
 pub use tls::{Certificate, Tls};
 pub use upstream::{Address, Balance, Health, HttpVersion, Pool, Upstream};
+pub use write::SiteFile;
 
 use crate::charter::Charter;
 use crate::consent::Rules;

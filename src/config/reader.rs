@@ -8,9 +8,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::duration::{self, DurationError};
 use super::keys::{Key, Kind};
 use super::mistake::{Mistake, Mistakes, Severity};
+use crate::charter::duration::{self, DurationError};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -170,6 +170,11 @@ impl<'d, 't> Table<'d, 't> {
     /// Where the table itself stands, for what is wrong with several keys together.
     pub(super) fn at(&self) -> At<()> {
         At { value: (), key: self.path.clone(), span: self.span.clone() }
+    }
+
+    /// Where the value of a key stands, if it is there.
+    pub(super) fn place_of(&self, name: &str) -> Option<At<()>> {
+        self.find(name).map(At::place)
     }
 
     pub(super) fn string(&self, name: &str) -> Option<At<&'d str>> {

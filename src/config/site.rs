@@ -10,6 +10,7 @@ use crate::cookie::domain::{self, Scope};
 use crate::enforce::{CacheRule, Mode};
 
 mod charter;
+mod cnil;
 mod consent;
 mod tls;
 mod upstream;
@@ -74,7 +75,9 @@ fn read_site(
     let first = domains.next().and_then(|at| name(&at));
     let aliases: Vec<_> = domains.filter_map(|at| name(&at)).collect();
     let hosts: Vec<&str> = first.iter().chain(&aliases).map(|name| &**name).collect();
-    let mut consent = consent::read(document, table.table("consent").as_ref());
+    let consent_table = table.table("consent");
+    let mut consent = consent::read(document, consent_table.as_ref());
+    cnil::consent(document, consent_table.as_ref(), &consent);
     let charter = charter::read(document, table, &mut consent, &hosts);
     let timeouts = timeouts(table.table("timeouts").as_ref());
     let upstream = upstream::read(document, table, timeouts.connect);

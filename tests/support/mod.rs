@@ -277,27 +277,39 @@ marketing  = ["ga"]
 
 [[cookie]]
 name     = "sessionid"
+provider = "Portal"
+purpose  = "Tests"
 category = "necessary"
 max_age  = "14 days"
 
 [[cookie]]
 name     = "csrftoken"
+provider = "Portal"
+purpose  = "Tests"
 category = "necessary"
 
 [[cookie]]
 name     = "cookies_preferences"
+provider = "Portal"
+purpose  = "Tests"
 category = "necessary"
 
 [[cookie]]
 name     = "__Host-id"
+provider = "Portal"
+purpose  = "Tests"
 category = "necessary"
 
 [[cookie]]
 name     = "_pk_id.*"
+provider = "Portal"
+purpose  = "Tests"
 category = "statistics"
 
 [[cookie]]
 name     = "_ga"
+provider = "Portal"
+purpose  = "Tests"
 category = "marketing"
 "#;
 

@@ -1,7 +1,7 @@
 //! The `[[cookie]]` entries: declarations, checked one by one and together.
 
 use super::consent::Consent;
-use super::{covers, is_host_name};
+use super::{cnil, covers, is_host_name};
 use crate::charter::{
     Category, Charter, Declaration, DomainRule, Forced, LifetimeCap, Need, Pattern, Scopes,
 };
@@ -80,7 +80,9 @@ fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent<'_>, charte
     };
     document.warning(
         &consent.place,
-        format!("the consent cookie {name:?} {problem}"),
+        format!(
+            "the consent cookie {name:?} {problem} (it is exempt: CNIL deliberation 2020-091, guidelines, article 5)"
+        ),
         "declare it as necessary",
     );
 }
@@ -116,6 +118,7 @@ fn declaration<'d>(
         max_age,
         forced,
     };
+    cnil::declaration(document, table, &declaration, hosts);
     Some((at, declaration))
 }
 
