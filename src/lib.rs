@@ -24,7 +24,7 @@
 //! | [`policy`] | charter, consent, cookie, time: a decision with its reason |
 //! | [`enforce`] | decisions carried out on header maps |
 //! | [`config`] | TOML as written to a checked configuration, every mistake at once |
-//! | [`telemetry`] | metrics and the decision log |
+//! | [`telemetry`] | metrics, the decision log, the proof of consent |
 //! | [`proxy`] | one exchange, upstream connections, errors |
 //! | [`server`] | listeners, workers, shutdown, the admin listener |
 //! | [`cli`] | one file for each subcommand |

@@ -50,6 +50,7 @@ pub(super) const MAIN: &[Key] = &[
     key("limits", Kind::Table(LIMITS), "What one request may cost."),
     key("timeouts", Kind::Table(TIMEOUTS), "How long the firewall waits for clients."),
     key("log", Kind::Table(LOG), "What is logged, on standard error."),
+    key("proof", Kind::Table(PROOF), "Where visitors' choices are recorded. Default: nowhere."),
 ];
 
 const SERVER: &[Key] = &[
@@ -166,6 +167,24 @@ const LOG: &[Key] = &[
         "format",
         Kind::Word(&["text", "json"]),
         "Lines for people, or an object a line. Default: \"text\".",
+    ),
+];
+
+const PROOF: &[Key] = &[
+    required(
+        "path",
+        Kind::String,
+        "File, relative to this one, that each choice made on the firewall's page is appended to.",
+    ),
+    key(
+        "max_size",
+        Kind::Integer,
+        "Bytes beyond which the file is put aside, its name followed by the time. Default: 16777216.",
+    ),
+    key(
+        "keep",
+        Kind::Number,
+        "How many of the files that were put aside are kept; 0 keeps all. Default: 0.",
     ),
 ];
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::keys;
 use super::mistake::Mistakes;
 use super::reader::{At, Document, Table};
-use super::{ClientTimeouts, Limits, Listener, Listeners, Log, Networks, Server, networks};
+use super::{ClientTimeouts, Limits, Listener, Listeners, Log, Networks, Proof, Server, networks};
 use crate::enforce::RequestLimits;
 
 /// More header bytes than this belong into a body.
@@ -47,6 +47,7 @@ fn read_server(document: &Document<'_>, root: &Table<'_, '_>, server: &Table<'_,
         limits: read_limits(root.table("limits").as_ref()),
         timeouts: read_timeouts(root.table("timeouts").as_ref()),
         log: read_log(root.table("log").as_ref()),
+        proof: root.table("proof").and_then(|proof| read_proof(document, &proof)),
     }
 }
 
@@ -204,6 +205,23 @@ fn read_log(table: Option<&Table<'_, '_>>) -> Log {
         level: word("level").map_or_else(|| Log::default().level, Into::into),
         json: word("format").is_some_and(|format| format == "json"),
     }
+}
+
+/// Whether the file can be written is seen when it is opened: `check` may be run by somebody else.
+fn read_proof(document: &Document<'_>, table: &Table<'_, '_>) -> Option<Proof> {
+    let max_size = table.integer("max_size", isize::MAX.unsigned_abs());
+    let keep = table.number("keep", 0, 1_000_000).map_or(0, |at| at.value);
+    let at = table.string("path")?;
+    let path = document.file().parent().unwrap_or(Path::new("")).join(at.value);
+    if at.value.is_empty() || at.value.ends_with('/') || path.is_dir() {
+        let remedy = "write the name of a file, for example \"proof/choices.jsonl\"";
+        document.error(&at, "this is no file", remedy);
+    } else if !path.parent().is_some_and(|folder| folder.join(".").is_dir()) {
+        let remedy = "make the folder, for the user that the firewall runs as to write to";
+        document.error(&at, "the folder of this file is not there", remedy);
+    }
+    let max_size = max_size.map_or(Proof::MAX_SIZE, |at| at.value as u64);
+    Some(Proof { path, max_size, keep })
 }
 
 fn address(document: &Document<'_>, at: &At<&str>) -> Option<SocketAddr> {

@@ -57,6 +57,8 @@ pub struct Server {
     pub timeouts: ClientTimeouts,
     /// What is logged.
     pub log: Log,
+    /// Where the choices that visitors make on the firewall's page are recorded, if anywhere.
+    pub proof: Option<Proof>,
 }
 
 /// Where the firewall listens.
@@ -168,6 +170,22 @@ impl Default for Log {
     fn default() -> Self {
         Self { level: "info".into(), json: false }
     }
+}
+
+/// Where choices are recorded: the proof of consent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes beyond which the file is put aside and the next one begun.
+    pub max_size: u64,
+    /// How many of the files that were put aside are kept; 0 for all.
+    pub keep: usize,
+}
+
+impl Proof {
+    /// Some 60,000 choices: a file that an editor still opens.
+    pub const MAX_SIZE: u64 = 16 << 20;
 }
 
 /// One portal: its names, its upstream, and its charter.

@@ -1083,7 +1083,28 @@ fn mistakes_in_the_main_file() {
                 with("[consent] # <-"),
                 "consent",
                 "not known",
-                "known here: server, limits, timeouts, log",
+                "known here: server, limits, timeouts, log, proof",
+            ),
+            error(
+                "a log of choices without a file",
+                with("[proof] # <-"),
+                "proof.path",
+                "missing",
+                "add it",
+            ),
+            error(
+                "a folder to record choices in",
+                with("[proof]\npath = \".\" # <-"),
+                "proof.path",
+                "no file",
+                "choices.jsonl",
+            ),
+            error(
+                "choices in a folder that is not there",
+                with("[proof]\npath = \"missing/choices.jsonl\" # <-"),
+                "proof.path",
+                "not there",
+                "make the folder",
             ),
         ],
         &repository("config/test.toml"),
@@ -1346,6 +1367,7 @@ fn defaults_of_the_main_file() {
             shutdown: Duration::from_secs(30),
         },
         log: Log { level: "info".into(), json: false },
+        proof: None,
     };
     assert_eq!(read.server.as_ref(), Some(&expected));
     // The published file writes out every default.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -10,7 +11,7 @@ use super::body::BodyError;
 use super::upstream::Upstreams;
 use crate::config::{self, Config, Server};
 use crate::enforce::Report;
-use crate::telemetry::{Metrics, SiteMetrics, Telemetry};
+use crate::telemetry::{FileProof, Metrics, ProofLog, SiteMetrics, Telemetry};
 
 /// The sites of one configuration.
 pub struct Gateway {
@@ -23,6 +24,8 @@ pub struct Gateway {
     pub server: Server,
     /// Who watches.
     pub telemetry: Arc<Telemetry>,
+    /// Where choices are recorded, if anywhere; it may block.
+    pub proof: Option<Arc<dyn ProofLog>>,
 }
 
 /// One site at work.
@@ -51,20 +54,26 @@ pub struct Readiness<'g> {
 
 impl Gateway {
     /// Puts the sites of `config` to work, for this many workers.
-    #[must_use]
-    pub fn new(config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Where choices are to be recorded in a file that cannot be written.
+    pub fn new(config: &Config, workers: usize, telemetry: Arc<Telemetry>) -> io::Result<Self> {
         Self::build(config, telemetry, |site, metrics| Upstreams::new(site, workers, metrics))
     }
 
     /// Puts the sites of `config` to work in place of those of `before`, for as many workers; an
     /// upstream that has not changed keeps its connections, and what is known of its health.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// As for [`Gateway::new`].
     pub fn after(
         before: &Self,
         config: &Config,
         workers: usize,
         telemetry: Arc<Telemetry>,
-    ) -> Self {
+    ) -> io::Result<Self> {
         Self::build(config, telemetry, |site, metrics| {
             let same = before.sites.get(&site.domain).map(|old| &old.upstreams);
             match same.filter(|upstreams| upstreams.fits(site)) {
@@ -78,7 +87,8 @@ impl Gateway {
         config: &Config,
         telemetry: Arc<Telemetry>,
         upstreams: impl Fn(&config::Site, &Metrics) -> Arc<Upstreams>,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let proof = proof_log(&config.server, &telemetry)?;
         let mut sites: HashMap<Box<str>, Arc<Site>, FixedState> = HashMap::default();
         let mut all = Vec::with_capacity(config.sites.len());
         for (index, config) in config.sites.iter().enumerate() {
@@ -96,7 +106,7 @@ impl Gateway {
         }
         let has_wildcards = sites.keys().any(|name| name.starts_with("*."));
         let server = config.server.clone();
-        Self { sites, all: all.into(), has_wildcards, server, telemetry }
+        Ok(Self { sites, all: all.into(), has_wildcards, server, telemetry, proof })
     }
 
     /// Every site.
@@ -149,4 +159,11 @@ impl Site {
         };
         self.metrics.count_upstream_error(&self.telemetry.metrics, &self.config, kind);
     }
+}
+
+/// The log of choices that is configured, open.
+fn proof_log(server: &Server, telemetry: &Arc<Telemetry>) -> io::Result<Option<Arc<dyn ProofLog>>> {
+    let Some(settings) = &server.proof else { return Ok(None) };
+    let proof = FileProof::open(settings.clone(), Arc::clone(telemetry))?;
+    Ok(Some(Arc::new(proof)))
 }

@@ -107,6 +107,9 @@ impl Admin {
             Ok(Err(NotLoaded::Mistakes(mistakes))) => {
                 text(StatusCode::UNPROCESSABLE_ENTITY, format!("{mistakes}\n"))
             }
+            Ok(Err(NotLoaded::Proof(error))) => {
+                text(StatusCode::UNPROCESSABLE_ENTITY, format!("{error}\n"))
+            }
             Ok(Err(error)) => text(StatusCode::CONFLICT, format!("{error}\n")),
             Err(_) => gone(),
         }

@@ -32,6 +32,8 @@ pub(super) enum NotLoaded {
     NoFile,
     /// It has mistakes.
     Mistakes(Mistakes),
+    /// Choices cannot be recorded where it says.
+    Proof(io::Error),
     /// An address cannot be bound.
     Bind(io::Error),
 }
@@ -41,7 +43,7 @@ impl fmt::Display for NotLoaded {
         match self {
             Self::NoFile => f.write_str("this firewall was started without a configuration file"),
             Self::Mistakes(mistakes) => mistakes.fmt(f),
-            Self::Bind(error) => error.fmt(f),
+            Self::Proof(error) | Self::Bind(error) => error.fmt(f),
         }
     }
 }
@@ -107,7 +109,7 @@ impl Reloader {
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let prepared =
             prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        let Prepared { config, gateway, certificates } = prepared.map_err(NotLoaded::Mistakes)?;
+        let Prepared { config, gateway, certificates } = prepared?;
         let bound = self.listening.bind(&config.server).map_err(NotLoaded::Bind)?;
         self.swap(&config, gateway, certificates, bound);
         Ok(config.sites.len())
@@ -141,12 +143,12 @@ fn prepare(
     before: &Gateway,
     workers: usize,
     telemetry: Arc<Telemetry>,
-) -> Result<Prepared, Mistakes> {
-    let Loaded { config, warnings } = config::load(file)?;
+) -> Result<Prepared, NotLoaded> {
+    let Loaded { config, warnings } = config::load(file).map_err(NotLoaded::Mistakes)?;
     for warning in &warnings.0 {
         tracing::warn!("{warning}");
     }
-    let gateway = Gateway::after(before, &config, workers, telemetry);
+    let gateway = Gateway::after(before, &config, workers, telemetry).map_err(NotLoaded::Proof)?;
     let certificates = Certificates::new(&config);
     Ok(Prepared { config, gateway, certificates })
 }

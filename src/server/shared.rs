@@ -37,7 +37,7 @@ impl Shared {
     ) -> io::Result<Self> {
         let certificates = Arc::new(ArcSwap::from_pointee(Certificates::new(config)));
         let tls = tls::server(Arc::clone(&certificates)).map_err(io::Error::other)?;
-        let gateway = Gateway::new(config, workers, Arc::clone(&telemetry));
+        let gateway = Gateway::new(config, workers, Arc::clone(&telemetry))?;
         let shared = Self {
             gateway: ArcSwap::from_pointee(gateway),
             certificates,

@@ -38,6 +38,12 @@ const METHODS: [Method; 7] = [
 /// The `site` of what belongs to none.
 const NO_SITE: &str = "(none)";
 
+/// The `result` of a proof of consent that is on disk.
+const WRITTEN: &str = "written";
+
+/// The `result` of a proof of consent that is not.
+const FAILED: &str = "failed";
+
 /// Every metric family, in a registry of its own.
 pub struct Metrics {
     registry: Registry,
@@ -60,6 +66,7 @@ pub struct Metrics {
     upstream_up: IntGaugeVec,
     upstream_ejections: IntCounterVec,
     upstream_checks: IntCounterVec,
+    proofs: IntCounterVec,
     reloads: IntCounterVec,
     last_reload: Gauge,
 }
@@ -186,6 +193,11 @@ impl Metrics {
                 "Active health checks.",
                 &["site", "upstream", "result"],
             ),
+            proofs: counters(
+                "cookie_firewall_proof_records_total",
+                "Choices made on the firewall's page, by whether the proof of consent was written.",
+                &["result"],
+            ),
             reloads: counters(
                 "cookie_firewall_config_reloads_total",
                 "Attempts to load a new configuration.",
@@ -201,6 +213,9 @@ impl Metrics {
             registry,
         };
         metrics.describe_build();
+        for result in [WRITTEN, FAILED] {
+            metrics.proofs.with_label_values(&[result]);
+        }
         metrics.reloads.with_label_values(&["success"]);
         metrics.reloads.with_label_values(&["failure"]);
         metrics
@@ -261,6 +276,11 @@ impl Metrics {
     pub fn count_handshake(&self, version: &str, resumed: bool) {
         let resumed = if resumed { "true" } else { "false" };
         self.handshakes.with_label_values(&[version, resumed]).inc();
+    }
+
+    /// Counts a choice whose proof was written, or was not.
+    pub fn count_proof(&self, written: bool) {
+        self.proofs.with_label_values(&[if written { WRITTEN } else { FAILED }]).inc();
     }
 
     /// The gauge of open connections on a listener.

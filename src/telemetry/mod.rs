@@ -1,4 +1,5 @@
-//! What operators and data protection officers can see: metrics, and a log of decisions.
+//! What operators and data protection officers can see: metrics, a log of
+//! decisions, and the proof of consent.
 //!
 //! It reads reports and never decides. Cookie values do not reach it; names that the charter does
 //! not declare reach the decision log, escaped, and never a metric.
@@ -6,10 +7,12 @@
 mod budget;
 mod decisions;
 mod metrics;
+mod proof;
 
 pub use budget::LogBudget;
 pub use decisions::{Decided, DecisionLog};
 pub use metrics::{AddressMetrics, Metrics, SiteMetrics, UpstreamMetrics, UpstreamState};
+pub use proof::{FileProof, ProofLog, RecordedChoice, charter_hash};
 
 use crate::config::Site;
 use crate::enforce::Report;
