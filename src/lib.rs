@@ -23,6 +23,7 @@
 //! | [`charter`] | what the portal declared, compiled for lookup |
 //! | [`policy`] | charter, consent, cookie, time: a decision with its reason |
 //! | [`enforce`] | decisions carried out on header maps |
+//! | [`page`] | the page on which visitors read the charter and choose |
 //! | [`config`] | TOML as written to a checked configuration, every mistake at once |
 //! | [`telemetry`] | metrics, the decision log, the proof of consent |
 //! | [`proxy`] | one exchange, upstream connections, errors |
@@ -45,6 +46,7 @@ pub mod cookie;
 pub mod enforce;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod page;
 pub mod policy;
 pub mod proxy;
 pub mod server;

@@ -9,15 +9,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("charter", &["cookie", "consent"]),
     ("policy", &["cookie", "consent", "charter"]),
     ("enforce", &["cookie", "consent", "charter", "policy"]),
-    ("config", &["cookie", "consent", "charter", "policy", "enforce"]),
+    ("page", &["cookie", "consent", "charter"]),
+    ("config", &["cookie", "consent", "charter", "policy", "enforce", "page"]),
     ("telemetry", &["consent", "charter", "policy", "enforce", "config"]),
-    ("proxy", &["cookie", "consent", "policy", "enforce", "config", "telemetry"]),
+    (
+        "proxy",
+        &["cookie", "consent", "charter", "policy", "enforce", "page", "config", "telemetry"],
+    ),
     ("server", &["config", "telemetry", "proxy"]),
     ("cli", &["cookie", "charter", "policy", "enforce", "config", "telemetry", "server"]),
 ];
 
 /// Rooms without I/O, clock, randomness, threads or logging, and `enforce`, which adds header maps.
-const PURE: &[&str] = &["cookie", "consent", "charter", "policy", "enforce"];
+const PURE: &[&str] = &["cookie", "consent", "charter", "policy", "enforce", "page"];
 
 /// What a pure room does not touch.
 const IMPURE: &[&str] = &[

@@ -257,6 +257,7 @@ pub(super) const SITE: &[Key] = &[
     key("health", Kind::Table(HEALTH), "When an address of the upstream counts as down."),
     key("timeouts", Kind::Table(SITE_TIMEOUTS), "How long the firewall waits for the upstream."),
     key("consent", Kind::Table(CONSENT), "How the visitor's choice is read."),
+    key("page", Kind::Table(PAGE), "The page on which visitors read the charter and choose."),
     key("cookie", Kind::Tables(COOKIE), "The charter: one entry for each declared cookie."),
 ];
 
@@ -374,6 +375,25 @@ const CONSENT: &[Key] = &[
         "categories",
         Kind::Lists,
         "The tool's ids in each category of this charter. Default: the tool's usual ones.",
+    ),
+];
+
+const PAGE: &[Key] = &[
+    key(
+        "path",
+        Kind::String,
+        "A second address of the page, such as \"/cookies/\". Default: none.",
+    ),
+    key("title", Kind::String, "Its title. Default: the charter's."),
+    key(
+        "accent",
+        Kind::String,
+        "The colour of buttons and links, \"#rrggbb\", at least 4.5:1 beside white. Default: \"#1f4e8c\".",
+    ),
+    key(
+        "logo",
+        Kind::String,
+        "SVG, PNG, JPEG or WebP file of 256 KiB at most, relative to this file. Default: none.",
     ),
 ];
 

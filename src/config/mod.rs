@@ -7,6 +7,7 @@ mod keys;
 mod main_file;
 mod mistake;
 mod networks;
+mod page;
 mod reader;
 pub mod schema;
 mod site;
@@ -23,6 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use mistake::{Mistake, Mistakes, Severity};
 pub use networks::Networks;
+pub use page::Page;
 pub use tls::{Certificate, Tls};
 pub use upstream::{Address, Balance, Health, HttpVersion, Pool, Upstream};
 pub use write::SiteFile;
@@ -209,6 +211,8 @@ pub struct Site {
     pub timeouts: Timeouts,
     /// How consent is read.
     pub consent: Rules,
+    /// The page on which visitors read the charter and choose.
+    pub page: Page,
     /// The compiled charter.
     pub charter: Charter,
 }
@@ -282,7 +286,7 @@ pub fn site_files(path: &Path) -> Vec<PathBuf> {
     text.map(|text| main_file::read(path, &text).sites).unwrap_or_default()
 }
 
-/// The files that the site files of the main file at `path` name: certificates and keys.
+/// The files that the site files of the main file at `path` name: certificates, keys and logos.
 #[must_use]
 pub fn named_files(path: &Path) -> Vec<PathBuf> {
     let named = |site: &PathBuf| {

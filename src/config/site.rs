@@ -12,6 +12,7 @@ use crate::enforce::{CacheRule, Mode};
 mod charter;
 mod cnil;
 mod consent;
+mod page;
 mod tls;
 mod upstream;
 
@@ -49,6 +50,7 @@ pub(super) fn files(file: &Path, text: &str) -> Vec<PathBuf> {
     for certificate in table.table("tls").iter().flat_map(|tls| tls.tables("certificate")) {
         named.extend(["chain", "key"].iter().filter_map(|key| certificate.string(key)));
     }
+    named.extend(table.table("page").and_then(|page| page.string("logo")));
     let directory = file.parent().unwrap_or(Path::new(""));
     named.iter().map(|at| directory.join(at.value)).collect()
 }
@@ -82,6 +84,7 @@ fn read_site(
     let timeouts = timeouts(table.table("timeouts").as_ref());
     let upstream = upstream::read(document, table, timeouts.connect);
     let tls = tls::read(document, table.table("tls").as_ref(), &hosts, now);
+    let page = page::read(document, table.table("page").as_ref());
     let cache = match table.word("cache").map(|at| at.value) {
         Some("no-store") => CacheRule::NoStore,
         Some("keep") => CacheRule::Keep,
@@ -103,6 +106,7 @@ fn read_site(
         language: language.map_or("fr", |at| at.value).into(),
         timeouts,
         consent: consent.rules,
+        page,
         charter: charter?,
     })
 }

@@ -10,7 +10,7 @@ mod response;
 
 pub use cache::{CacheRule, keep_private};
 pub use report::{Direction, Entry, Report};
-pub use request::{OverLimit, RequestLimits, request};
+pub use request::{OverLimit, RequestLimits, consent, request};
 pub use response::{response, set_aside, trailers};
 
 use http::HeaderName;

@@ -75,7 +75,7 @@ pub fn request(
             Mode::Report => Ok(Consent::default()),
         };
     }
-    let gpc = if has_gpc(headers) { rules.gpc } else { Ids::NONE };
+    let gpc = denied_by_gpc(headers, rules);
     let (consent, survivors) = judge(&fields, context, rules, gpc, report);
     if let Some(cookie_string) = survivors
         && mode == Mode::Enforce
@@ -86,10 +86,21 @@ pub fn request(
     Ok(consent)
 }
 
-/// Whether the visitor's user agent asks that no data be sold or shared. One `1` among several fields
-/// is enough, and nothing else says so (Global Privacy Control, `Sec-GPC`).
-fn has_gpc(headers: &HeaderMap) -> bool {
-    headers.get_all(&SEC_GPC).iter().any(|value| value.as_bytes() == b"1")
+/// The visitor's consent by itself, for a request that goes no further, and the ids that its
+/// `Sec-GPC: 1` denies.
+#[must_use]
+pub fn consent(headers: &HeaderMap, rules: &Rules, now: i64) -> (Consent, Ids) {
+    let gpc = denied_by_gpc(headers, rules);
+    let fields = headers.get_all(COOKIE).into_iter();
+    let pairs = fields.flat_map(|field| Pairs::of(field.as_bytes()));
+    (rules.read(pairs, now).with_gpc(gpc), gpc)
+}
+
+/// What is denied where the visitor's user agent asks that no data be sold or shared. One `1` among
+/// several fields is enough, and nothing else says so (Global Privacy Control, `Sec-GPC`).
+fn denied_by_gpc(headers: &HeaderMap, rules: &Rules) -> Ids {
+    let asks = headers.get_all(&SEC_GPC).iter().any(|value| value.as_bytes() == b"1");
+    if asks { rules.gpc } else { Ids::NONE }
 }
 
 fn exceeds(fields: &GetAll<'_, HeaderValue>, limits: &RequestLimits) -> bool {

@@ -16,6 +16,14 @@ pub enum ProxyError {
     BadRequest(&'static str),
     /// A method that a gateway does not serve.
     Method,
+    /// Nothing of the firewall's own is at this address.
+    NotFound,
+    /// A form that does not come from the site itself.
+    CrossSite,
+    /// A body that is no form.
+    NoForm,
+    /// A choice that could not be proved.
+    ChoiceNotStored(std::io::Error),
     /// A transfer coding other than `chunked`.
     TransferCoding,
     /// A head with more fields or bytes than allowed.
@@ -57,6 +65,10 @@ impl ProxyError {
             Self::NoSite | Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ChoiceNotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge | Self::TooManyCookies => {
@@ -106,6 +118,10 @@ impl fmt::Display for ProxyError {
             Self::Misdirected => f.write_str("the authority is not the TLS server name"),
             Self::BadRequest(what) => f.write_str(what),
             Self::Method => f.write_str("this method is not served"),
+            Self::NotFound => f.write_str("nothing of the firewall's own is there"),
+            Self::CrossSite => f.write_str("a form that does not come from the site itself"),
+            Self::NoForm => f.write_str("a body that is no form"),
+            Self::ChoiceNotStored(_) => f.write_str("a choice could not be stored"),
             Self::TransferCoding => f.write_str("a transfer coding that is not served"),
             Self::HeadTooLarge => f.write_str("a head larger than allowed"),
             Self::BodyTooLarge => f.write_str("a body larger than allowed"),
@@ -120,6 +136,7 @@ impl StdError for ProxyError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Upstream(error) => error.source(),
+            Self::ChoiceNotStored(error) => Some(error),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::body::BodyError;
+use super::own::Pages;
 use super::upstream::Upstreams;
 use crate::config::{self, Config, Server};
 use crate::enforce::Report;
@@ -40,6 +41,8 @@ pub struct Site {
     pub telemetry: Arc<Telemetry>,
     /// Its upstream, over all workers.
     pub upstreams: Arc<Upstreams>,
+    /// What is the same for every visitor of its page.
+    pub(super) pages: Pages,
 }
 
 /// Which sites have an upstream that works.
@@ -98,6 +101,7 @@ impl Gateway {
                 metrics: SiteMetrics::new(&telemetry.metrics, config),
                 telemetry: Arc::clone(&telemetry),
                 upstreams: upstreams(config, &telemetry.metrics),
+                pages: Pages::default(),
             });
             for name in std::iter::once(&config.domain).chain(&config.aliases) {
                 sites.insert(name.clone(), Arc::clone(&site));

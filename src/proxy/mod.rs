@@ -10,6 +10,7 @@ mod error;
 mod fields;
 mod forward;
 mod gateway;
+mod own;
 mod page;
 mod raw_head;
 mod retry;
@@ -83,11 +84,16 @@ impl Worker {
         let is_secure = client.is_secure(request.headers());
         let mut response = match to_https(&found, is_secure, &request) {
             Some(response) => response,
+            None if own::is_own(site, request.uri().path()) => {
+                let response = own::answer(gateway, &found, is_secure, request).await;
+                site.metrics.observe_request(started.elapsed());
+                response
+            }
             None => match self.exchange(gateway, &found, client, request, started).await {
                 Ok(response) => response,
                 Err(error) => {
                     site.metrics.observe_request(started.elapsed());
-                    refuse(site, &error)
+                    refuse(site, &error, &site.config.language)
                 }
             },
         };
@@ -343,7 +349,7 @@ fn to_https<B>(
 }
 
 /// The page for an error, after it has been counted and logged once.
-fn refuse(site: &Site, error: &ProxyError) -> Response<ResponseBody> {
+fn refuse(site: &Site, error: &ProxyError, language: &str) -> Response<ResponseBody> {
     let status = error.status();
     if let ProxyError::Upstream(upstream) = error {
         let metrics = &site.telemetry.metrics;
@@ -355,10 +361,12 @@ fn refuse(site: &Site, error: &ProxyError) -> Response<ResponseBody> {
             error = %chain(error),
             "upstream failed"
         );
+    } else if let ProxyError::ChoiceNotStored(_) = error {
+        tracing::error!(site = %site.config.domain, error = %chain(error), "no proof of consent");
     } else if site.telemetry.budget.allows_one() {
         tracing::info!(site = %site.config.domain, status = status.as_u16(), %error, "refused");
     }
-    let mut response = page::error(status, &site.config.language);
+    let mut response = page::error(status, language);
     if matches!(error, ProxyError::BadRequest(_) | ProxyError::TransferCoding) {
         // Where a request may end otherwise than it was read, nothing is read behind it.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -17,6 +17,18 @@ fn words(status: StatusCode) -> [(&'static str, &'static str); 2] {
             ("Requête invalide", "Le serveur n'a pas compris cette requête."),
             ("Bad request", "The server did not understand this request."),
         ],
+        403 => [
+            ("Envoi refusé", "Ce formulaire ne vient pas de ce site. Rien n'a été enregistré."),
+            ("Form refused", "This form does not come from this site. Nothing has been stored."),
+        ],
+        404 => [
+            ("Page introuvable", "Il n'y a rien à cette adresse."),
+            ("Page not found", "There is nothing at this address."),
+        ],
+        415 => [
+            ("Envoi illisible", "Ce site attend ici un formulaire."),
+            ("Unreadable upload", "This site expects a form here."),
+        ],
         405 | 501 => [
             ("Méthode non prise en charge", "Ce site ne répond pas à ce type de requête."),
             ("Method not supported", "This site does not answer this kind of request."),

@@ -49,6 +49,7 @@ pub struct Metrics {
     registry: Registry,
     cookies: IntCounterVec,
     consent: IntCounterVec,
+    choices: IntCounterVec,
     requests: IntCounterVec,
     request_duration: HistogramVec,
     upstream_duration: HistogramVec,
@@ -106,6 +107,11 @@ impl Metrics {
                 "cookie_firewall_consent_total",
                 "Requests, by what their consent cookies amount to.",
                 &["site", "state"],
+            ),
+            choices: counters(
+                "cookie_firewall_choices_total",
+                "Choices made on the firewall's page, by the button.",
+                &["site", "choice"],
             ),
             requests: counters(
                 "cookie_firewall_requests_total",
@@ -402,6 +408,11 @@ impl SiteMetrics {
     /// Counts a request by its consent.
     pub fn count_consent(&self, state: State) {
         self.consent[state as usize].inc();
+    }
+
+    /// Counts a choice that was stored.
+    pub fn count_choice(&self, metrics: &Metrics, site: &Site, choice: &str) {
+        metrics.choices.with_label_values(&[&*site.domain, choice]).inc();
     }
 
     /// Counts an answered request.

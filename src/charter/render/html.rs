@@ -69,7 +69,8 @@ fn push_row(html: &mut String, entry: &Entry, language: Language) {
 }
 
 /// `text` where text stands, and in quoted attributes.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,0 +1,337 @@
+//! The firewall's own page, over sockets: reading the charter, choosing, and what is refused.
+
+mod support;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use support::tls::{Authority, connect, table, with};
+use support::{CHARTER, DOMAIN, Firewall, Message, Origin, Peer, Setup, consent, h2, setting};
+
+const PAGE: &str = "/.well-known/cookie-firewall/";
+const SAME: &str = "Sec-Fetch-Site: same-origin";
+
+fn origin() -> Origin {
+    let cookies: [&[u8]; 3] = [b"sessionid=1; Path=/", b"_pk_id.1=2; Path=/", b"_ga=3; Path=/"];
+    Origin::fixed(setting("200 OK", &cookies))
+}
+
+/// A site with these further tables.
+fn site(origin: &Origin, more: &str) -> Setup {
+    Setup::new(&format!("upstream = \"{}\"\n{CHARTER}\n{more}", origin.url()))
+}
+
+fn form(body: &str, lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    format!(
+        "POST {PAGE}preferences HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{lines}\r\n{body}",
+        body.len()
+    )
+}
+
+fn post(firewall: &Firewall, body: &str, lines: &[&str]) -> Message {
+    firewall.connect().send(form(body, lines)).response()
+}
+
+/// What a user agent would send back of these `Set-Cookie` lines.
+fn kept(response: &Message) -> String {
+    let lines = response.texts("set-cookie");
+    let kept = lines.iter().filter(|line| !line.contains("Max-Age=0"));
+    let pairs = kept.map(|line| line.split(';').next().expect("a pair"));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// The names of the cookies that pass with this `Cookie` field.
+fn passing(firewall: &Firewall, cookies: &str) -> Vec<String> {
+    let lines = firewall.get_with(cookies).texts("set-cookie");
+    lines.iter().map(|line| line.split('=').next().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn the_page_in_the_languages_of_its_visitors() {
+    let origin = origin();
+    let firewall = site(&origin, "[page]\npath = \"/cookies/\"").start();
+    for (path, accept, lang, text) in [
+        (PAGE, "en-GB, fr;q=0.5", "en", "Accept all"),
+        (PAGE, "de", "fr", "Tout accepter"),
+        ("/.well-known/cookie-firewall/?lang=en", "fr", "en", "Refuse all"),
+        ("/cookies/", "fr", "fr", "Tout refuser"),
+        ("/cookies/?lang=%3Cscript%3E", "en", "en", "Save my selection"),
+    ] {
+        let page = firewall.get(path, &[&format!("Accept-Language: {accept}")]);
+        assert_eq!(page.status(), 200, "{path}");
+        assert_eq!(page.texts("content-language"), [lang]);
+        assert!(page.text().contains(&format!("<html lang=\"{lang}\">")));
+        assert!(page.text().contains(text), "{path}: {}", page.text());
+        assert!(page.text().contains("_pk_id.*") && page.text().contains("<caption>"));
+        assert_eq!(page.texts("cache-control"), ["no-store"]);
+        assert_eq!(page.texts("vary"), ["Accept-Language, Cookie, Sec-GPC"]);
+        assert_eq!(page.texts("x-content-type-options"), ["nosniff"]);
+        assert_eq!(page.texts("referrer-policy"), ["same-origin"]);
+        let policy = page.texts("content-security-policy").join("");
+        for part in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(part), "{policy}");
+        }
+        assert!(!policy.contains("unsafe") && !page.text().contains("<script"));
+    }
+    assert!(origin.seen().is_empty());
+    assert_eq!(firewall.get("/cookies", &[]).status(), 200);
+    assert_eq!(origin.seen().len(), 1, "the portal keeps its other addresses");
+    let labels = [("site", DOMAIN), ("method", "GET"), ("code", "200")];
+    assert_eq!(firewall.metric("cookie_firewall_requests_total", &labels), 6.0);
+}
+
+#[test]
+fn what_was_chosen_is_shown_and_no_value_is() {
+    let firewall = Firewall::before(&origin());
+    let page = firewall.get(PAGE, &[&format!("Cookie: {}; secret=hidden42", consent(true, false))]);
+    let text = page.text();
+    assert!(text.contains("value=\"statistics\" aria-describedby=\"about-0\" checked"), "{text}");
+    assert!(text.contains("value=\"marketing\" aria-describedby=\"about-1\">"), "{text}");
+    let boxes = text.matches("type=\"checkbox\"").count();
+    assert_eq!(boxes, 2, "what is always on is no box to tick");
+    assert!(!text.contains("hidden42"));
+    let cookie = format!("Cookie: {}", consent(true, true));
+    let text = firewall.get(PAGE, &[&cookie, "Sec-GPC: 1"]).text();
+    assert!(text.contains("value=\"marketing\" aria-describedby=\"about-1\" disabled"), "{text}");
+}
+
+#[test]
+fn a_choice_is_read_back_by_the_firewall() {
+    let firewall = Firewall::before(&origin());
+    for (body, state, expected) in [
+        ("choice=accept", "granted", &["sessionid", "_pk_id.1", "_ga"][..]),
+        ("choice=refuse&category=statistics", "denied", &["sessionid"]),
+        ("choice=save&category=statistics", "partial", &["sessionid", "_pk_id.1"]),
+        ("choice=save&category=marketing&category=necessary", "partial", &["sessionid", "_ga"]),
+        ("choice=save&category=%3Cscript%3E&category=%0d%0aSet-Cookie:x", "denied", &["sessionid"]),
+        ("choice=save", "denied", &["sessionid"]),
+    ] {
+        let labels = [("state", state)];
+        let before = firewall.metric("cookie_firewall_consent_total", &labels);
+        let response = post(&firewall, body, &[SAME, "Accept-Language: en"]);
+        assert_eq!(response.status(), 303, "{body}");
+        assert_eq!(response.texts("location"), [format!("{PAGE}?saved&lang=en")]);
+        let [line] = &response.texts("set-cookie")[..] else { panic!("{response:?}") };
+        assert!(line.starts_with("cookies_preferences="), "{line}");
+        assert!(line.ends_with("; Path=/; Max-Age=15552000; SameSite=Lax"), "{line}");
+        let cookies = kept(&response);
+        assert_eq!(passing(&firewall, &cookies), expected, "{body}");
+        assert_eq!(firewall.metric("cookie_firewall_consent_total", &labels), before + 1.0);
+        let page = firewall.get(&format!("{PAGE}?saved&lang=en"), &[&format!("Cookie: {cookies}")]);
+        assert!(page.text().contains("role=\"status\">Your choice has been saved."));
+    }
+    let saved = firewall.metric("cookie_firewall_choices_total", &[("choice", "save")]);
+    assert_eq!(saved, 4.0);
+    let unkept = firewall.get(&format!("{PAGE}?saved&lang=fr"), &[]);
+    assert!(unkept.text().contains("role=\"alert\">Votre navigateur n'a pas gardé"));
+}
+
+#[test]
+fn a_copy_for_a_parent_domain_is_removed_first() {
+    let firewall = Firewall::before(&origin());
+    let cookie = format!("Cookie: {}", consent(true, true));
+    let lines = post(&firewall, "choice=refuse", &[SAME, &cookie]).texts("set-cookie");
+    let removal = "cookies_preferences=; Path=/; Max-Age=0; SameSite=Lax; Domain=";
+    assert_eq!(lines[..2], [format!("{removal}{DOMAIN}"), format!("{removal}example.fr")]);
+    assert_eq!(lines.len(), 3);
+    assert!(lines[2].contains("Max-Age=15552000"));
+}
+
+#[test]
+fn a_tool_that_cannot_be_written_leaves_it_to_eu_consent() {
+    let charter = CHARTER.replace("[consent.categories]", "[consent]\ntool = \"cookiebot\"\n[x]");
+    let charter = charter.split("[x]").next().expect("a part").to_owned()
+        + "[[cookie]]\nname = \"_pk_id.*\"\nprovider = \"P\"\npurpose = \"T\"\ncategory = \"statistics\"\n";
+    let firewall = Firewall::with(&format!("upstream = \"{}\"\n{charter}", origin().url()));
+    let response = post(&firewall, "choice=accept", &[SAME, "Cookie: CookieConsent=x"]);
+    let lines = response.texts("set-cookie");
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!(lines[2], "CookieConsent=; Path=/; Max-Age=0; SameSite=Lax");
+    assert!(kept(&response).starts_with("eu-consent="), "{lines:?}");
+    assert_eq!(passing(&firewall, &kept(&response)), ["_pk_id.1"]);
+}
+
+#[test]
+fn forms_of_other_sites_are_refused() {
+    let firewall = Firewall::before(&origin());
+    for (lines, status) in [
+        (&[][..], 403),
+        (&["Sec-Fetch-Site: cross-site"], 403),
+        (&["Sec-Fetch-Site: same-site", "Origin: http://data.example.fr"], 403),
+        (&["Sec-Fetch-Site: none"], 403),
+        (&["Origin: null"], 403),
+        (&["Origin: http://evil.example"], 403),
+        (&["Origin: https://data.example.fr"], 403),
+        (&["Origin: null", "Referer: http://data.example.fr/"], 403),
+        (&["Referer: http://evil.example/http://data.example.fr/"], 403),
+        (&["Origin: http://data.example.fr"], 303),
+        (&["Referer: http://data.example.fr/x"], 303),
+        (&[SAME], 303),
+    ] {
+        let response = post(&firewall, "choice=accept", lines);
+        assert_eq!(response.status(), status, "{lines:?}");
+        assert_eq!(response.texts("set-cookie").is_empty(), status == 403, "{lines:?}");
+    }
+}
+
+#[test]
+fn methods_addresses_and_bodies_that_are_none() {
+    let origin = origin();
+    let firewall = Firewall::before(&origin);
+    let ask = |method: &str, path: &str| {
+        firewall.exchange(&format!("{method} {path} HTTP/1.1\r\nHost: {DOMAIN}\r\n"))
+    };
+    let preferences = format!("{PAGE}preferences");
+    for (method, path, status, allow) in [
+        ("PUT", PAGE, 405, "GET, HEAD"),
+        ("POST", PAGE, 405, "GET, HEAD"),
+        ("TRACE", PAGE, 405, ""),
+        ("GET", &preferences, 405, "POST"),
+        ("GET", "/.well-known/cookie-firewall/other", 404, ""),
+        ("GET", "/.well-known/cookie-firewall/logo", 404, ""),
+        ("GET", "/.well-known/cookie-firewall/../x", 404, ""),
+        ("GET", "/.well-known/cookie-firewall", 308, ""),
+    ] {
+        let response = ask(method, path);
+        assert_eq!(response.status(), status, "{method} {path}");
+        assert!(allow.is_empty() || response.texts("allow") == [allow], "{method} {path}");
+        assert_eq!(response.texts("x-content-type-options"), ["nosniff"]);
+    }
+    let bad = |body: &str| post(&firewall, body, &[SAME]).status();
+    assert_eq!(bad(""), 400);
+    assert_eq!(bad("choice=maybe"), 400);
+    assert_eq!(bad("choice=accept&choice=refuse"), 400);
+    assert_eq!(bad(&format!("choice=accept&x={}", "x".repeat(4096))), 413);
+    assert_eq!(bad(&format!("choice=accept&x={}", "x".repeat(4000))), 303);
+    let chunked = format!(
+        "POST {preferences} HTTP/1.1\r\nHost: {DOMAIN}\r\n{SAME}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2000\r\n{}\r\n0\r\n\r\n",
+        "x".repeat(0x2000)
+    );
+    assert_eq!(firewall.connect().send(chunked).response().status(), 413);
+    let json = form("choice=accept", &[SAME]).replace("x-www-form-urlencoded", "json");
+    assert_eq!(firewall.connect().send(json).response().status(), 415);
+    assert!(origin.seen().is_empty(), "nothing below the prefix reaches the portal");
+}
+
+#[test]
+fn head_has_the_fields_and_no_body() {
+    let firewall = Firewall::before(&origin());
+    let length = firewall.get(PAGE, &[]).texts("content-length");
+    let mut peer = firewall.connect();
+    let request = format!("HEAD {PAGE} HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n");
+    let head = peer.send(request).head().expect("a head");
+    assert_eq!((head.status(), head.texts("content-length")), (200, length));
+    assert!(peer.is_closed());
+}
+
+#[test]
+fn a_hostile_charter_is_text() {
+    let hostile = "\n[[cookie]]\nname = \"h\"\nprovider = \"<script>alert(1)</script>\"\n\
+                   purpose = \"\\\" onload=x '<img>\"\ncategory = \"own\"\nconsent = \"h\"\n\
+                   [page]\ntitle = \"</title><script>\"\n";
+    let firewall = site(&origin(), hostile).start();
+    let text = firewall.get(PAGE, &[]).text();
+    assert!(!text.contains("<script") && !text.contains("<img") && !text.contains("<b>"), "{text}");
+    assert!(text.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{text}");
+    assert!(text.contains("<title>&lt;/title&gt;&lt;script&gt;</title>"), "{text}");
+    assert!(text.contains("value=\"own\"><label for=\"option-2\">own</label>"), "{text}");
+}
+
+#[test]
+fn the_logo_and_the_colour_of_a_site() {
+    let page = "[page]\nlogo = \"logo.svg\"\naccent = \"#005A30\"";
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>";
+    let firewall = site(&origin(), page).file("logo.svg", svg).start();
+    let text = firewall.get(PAGE, &[]).text();
+    assert!(text.contains("--accent: #005a30") && text.contains("logo\" alt=\"Retour au site\""));
+    let logo = firewall.get(&format!("{PAGE}logo"), &[]);
+    assert_eq!((logo.status(), logo.text()), (200, svg.to_owned()));
+    assert_eq!(logo.texts("content-type"), ["image/svg+xml"]);
+    assert!(logo.texts("content-security-policy")[0].ends_with("; sandbox"));
+}
+
+#[test]
+fn over_https_the_cookie_is_secure() {
+    let authority = Authority::new();
+    let setup = site(&origin(), &table(&["site"])).server("https = [\"127.0.0.1:0\"]\n");
+    let firewall = with(setup, "site", &authority.issue(&[DOMAIN])).start();
+    let client = Arc::new(authority.client(&["http/1.1"]));
+    let mut peer = connect(&client, firewall.https[0], DOMAIN);
+    let fields = [format!("Origin: https://{DOMAIN}")];
+    let response = peer.send(form("choice=accept", &[&fields[0]])).response();
+    assert_eq!(response.status(), 303);
+    let [line] = &response.texts("set-cookie")[..] else { panic!("{response:?}") };
+    assert!(line.ends_with("; Path=/; Max-Age=15552000; SameSite=Lax; Secure"), "{line}");
+}
+
+#[test]
+fn over_http2_and_in_report_mode_too() {
+    let origin = origin();
+    let site = format!("upstream = \"{}\"\nmode = \"report\"\n{CHARTER}", origin.url());
+    let firewall = Firewall::with(&site);
+    let mut client = h2::Client::new(firewall.http);
+    assert_eq!(client.get(PAGE, &[("accept-language", "en")]).status(), 200);
+    let send = |client: &mut h2::Client, site: &str| {
+        let request = client.to(&format!("{PAGE}preferences")).method("POST");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("sec-fetch-site", site);
+        let body = Full::new(Bytes::from_static(b"choice=refuse&lang=fr"));
+        client.send(request.body(body).expect("a request"))
+    };
+    let response = send(&mut client, "same-origin");
+    assert_eq!(response.texts("location"), [format!("{PAGE}?saved&lang=fr")]);
+    assert_eq!(response.texts("set-cookie").len(), 1);
+    assert_eq!(send(&mut client, "cross-site").status(), 403);
+}
+
+/// A site whose choices are proved in `proof.jsonl`.
+fn proved(origin: &Origin) -> Firewall {
+    site(origin, "").main("[proof]\npath = \"proof.jsonl\"\n").start()
+}
+
+#[test]
+fn a_choice_is_proved_before_it_is_answered() {
+    let origin = origin();
+    let firewall = proved(&origin);
+    let lines = || {
+        let text = std::fs::read_to_string(firewall.directory.path("proof.jsonl"));
+        let text = text.expect("a proof");
+        let line = |line| serde_json::from_str(line).expect("JSON");
+        text.lines().map(line).collect::<Vec<serde_json::Value>>()
+    };
+    post(&firewall, "choice=save&category=marketing&lang=en", &[SAME]);
+    assert_eq!(lines().len(), 1, "it is there before the answer");
+    post(&firewall, "choice=accept", &[SAME, "Sec-GPC: 1"]);
+    post(&firewall, "choice=accept", &[]);
+    let lines = lines();
+    assert_eq!(lines.len(), 2, "what is refused is no choice");
+    let expected = [
+        ("en", "save", "[\"marketing\"]", "[\"statistics\"]"),
+        ("fr", "accept", "[\"statistics\"]", "[\"marketing\"]"),
+    ];
+    for (line, (language, choice, granted, refused)) in lines.iter().zip(expected) {
+        assert_eq!((&line["site"], &line["language"]), (&DOMAIN.into(), &language.into()));
+        assert_eq!(line["choice"], choice);
+        assert_eq!((line["granted"].to_string(), line["refused"].to_string()), (granted.into(), refused.into()));
+        let hash = line["charter"].as_str().and_then(|hash| hash.strip_prefix("sha256:"));
+        assert_eq!(hash.map(str::len), Some(64));
+    }
+}
+
+#[test]
+fn a_choice_that_cannot_be_proved_is_not_kept() {
+    let origin = origin();
+    let firewall = proved(&origin);
+    let proof = firewall.directory.path("proof.jsonl");
+    std::fs::remove_file(&proof).expect("it was opened at the start");
+    std::fs::create_dir(&proof).expect("nothing is there");
+    let response = post(&firewall, "choice=accept&lang=en", &[SAME, "Accept-Language: fr"]);
+    assert_eq!(response.status(), 503);
+    assert!(response.texts("set-cookie").is_empty());
+    assert!(response.text().contains("role=\"alert\">Your choice could not be stored."));
+    assert_eq!(firewall.metric("cookie_firewall_choices_total", &[]), 0.0);
+    assert_eq!(firewall.metric("cookie_firewall_proof_records_total", &[("result", "failed")]), 1.0);
+}
