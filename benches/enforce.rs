@@ -5,11 +5,11 @@
 
 use cookie_firewall::config::{Site, site_from_str};
 use cookie_firewall::consent::Consent;
-use cookie_firewall::enforce::{self, Mode, Report, RequestLimits};
+use cookie_firewall::enforce::{self, Mode, Report, RequestLimits, Withdrawal};
 use cookie_firewall::policy::Context;
 use divan::{Bencher, black_box};
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 fn main() {
     divan::main();
@@ -97,10 +97,20 @@ fn exchange(
     };
     let limits = RequestLimits::default();
     let (rules, mode) = (&site.consent, Mode::Enforce);
-    let consent = enforce::request(&mut request, &context, rules, &limits, mode, &mut report);
+    let mut withdrawal = Withdrawal::new(site.withdrawal, &Method::GET, true);
+    let consent = enforce::request(
+        &mut request,
+        &context,
+        rules,
+        &limits,
+        mode,
+        &mut withdrawal,
+        &mut report,
+    );
     context.consent = consent.expect("within limits");
     let mut second = Report::default();
     enforce::response(&mut response, &context, mode, &mut second);
+    enforce::expire(&mut response, &context, &withdrawal, mode, &mut second);
     black_box((report, second));
     (request, response)
 }

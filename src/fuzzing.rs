@@ -6,13 +6,13 @@
 use std::sync::LazyLock;
 
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::charter::Need;
 use crate::config::{Site, site_from_str};
 use crate::consent::{Answer, Consent, Ids, Rules, State, Tool};
 use crate::cookie::{Pair, Pairs, SetCookie, date};
-use crate::enforce::{self, Direction, Mode, Report, RequestLimits};
+use crate::enforce::{self, Direction, Mode, Report, RequestLimits, Withdrawal};
 use crate::policy::{self, Context, Reason, Verdict};
 
 /// 2026-09-21, when the laws' exchanges take place.
@@ -254,7 +254,16 @@ impl Run {
         let mut context = context(Consent::default());
         let limits = RequestLimits { pairs: 50, bytes: 10_000 };
         let rules = &SITE.consent;
-        let judged = enforce::request(&mut request, &context, rules, &limits, mode, &mut report);
+        let mut withdrawal = Withdrawal::new(SITE.withdrawal, &Method::GET, true);
+        let judged = enforce::request(
+            &mut request,
+            &context,
+            rules,
+            &limits,
+            mode,
+            &mut withdrawal,
+            &mut report,
+        );
         context.consent = judged.unwrap_or_default();
         enforce::response(&mut response, &context, mode, &mut report);
         let refused = report.entries().first().is_some_and(|entry| entry.reason == Reason::Limit);

@@ -3,10 +3,10 @@
 use allocation_counter::measure;
 use cookie_firewall::config::{Site, site_from_str};
 use cookie_firewall::consent::Consent;
-use cookie_firewall::enforce::{self, Mode, Report, RequestLimits};
+use cookie_firewall::enforce::{self, Mode, Report, RequestLimits, Withdrawal};
 use cookie_firewall::policy::Context;
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 fn site() -> Site {
     let text = r#"
@@ -48,9 +48,19 @@ fn allocations(cookies: &'static str, lines: &[&'static str]) -> u64 {
         };
         let (mut report, limits) = (Report::default(), RequestLimits::default());
         let (rules, mode) = (&site.consent, Mode::Enforce);
-        let consent = enforce::request(&mut request, &context, rules, &limits, mode, &mut report);
+        let mut withdrawal = Withdrawal::new(site.withdrawal, &Method::GET, true);
+        let consent = enforce::request(
+            &mut request,
+            &context,
+            rules,
+            &limits,
+            mode,
+            &mut withdrawal,
+            &mut report,
+        );
         context.consent = consent.expect("within limits");
         enforce::response(&mut response, &context, mode, &mut Report::default());
+        enforce::expire(&mut response, &context, &withdrawal, mode, &mut Report::default());
     });
     counted.count_total
 }

@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use support::tls::{Authority, connect, table, with};
-use support::{CHARTER, DOMAIN, Firewall, Message, Origin, Peer, Setup, consent, h2, setting};
+use support::{CHARTER, DOMAIN, Firewall, Message, Origin, Setup, consent, h2, setting};
 
 const PAGE: &str = "/.well-known/cookie-firewall/";
 const SAME: &str = "Sec-Fetch-Site: same-origin";
@@ -315,7 +317,10 @@ fn a_choice_is_proved_before_it_is_answered() {
     for (line, (language, choice, granted, refused)) in lines.iter().zip(expected) {
         assert_eq!((&line["site"], &line["language"]), (&DOMAIN.into(), &language.into()));
         assert_eq!(line["choice"], choice);
-        assert_eq!((line["granted"].to_string(), line["refused"].to_string()), (granted.into(), refused.into()));
+        assert_eq!(
+            (line["granted"].to_string(), line["refused"].to_string()),
+            (granted.into(), refused.into())
+        );
         let hash = line["charter"].as_str().and_then(|hash| hash.strip_prefix("sha256:"));
         assert_eq!(hash.map(str::len), Some(64));
     }
@@ -326,12 +331,17 @@ fn a_choice_that_cannot_be_proved_is_not_kept() {
     let origin = origin();
     let firewall = proved(&origin);
     let proof = firewall.directory.path("proof.jsonl");
-    std::fs::remove_file(&proof).expect("it was opened at the start");
+    // The log is looked at before anything is answered.
+    firewall.get("/", &[]);
+    let _ = std::fs::remove_file(&proof);
     std::fs::create_dir(&proof).expect("nothing is there");
     let response = post(&firewall, "choice=accept&lang=en", &[SAME, "Accept-Language: fr"]);
     assert_eq!(response.status(), 503);
     assert!(response.texts("set-cookie").is_empty());
     assert!(response.text().contains("role=\"alert\">Your choice could not be stored."));
     assert_eq!(firewall.metric("cookie_firewall_choices_total", &[]), 0.0);
-    assert_eq!(firewall.metric("cookie_firewall_proof_records_total", &[("result", "failed")]), 1.0);
+    assert_eq!(
+        firewall.metric("cookie_firewall_proof_records_total", &[("result", "failed")]),
+        1.0
+    );
 }

@@ -258,6 +258,11 @@ pub(super) const SITE: &[Key] = &[
     key("timeouts", Kind::Table(SITE_TIMEOUTS), "How long the firewall waits for the upstream."),
     key("consent", Kind::Table(CONSENT), "How the visitor's choice is read."),
     key("page", Kind::Table(PAGE), "The page on which visitors read the charter and choose."),
+    key(
+        "withdrawal",
+        Kind::Table(WITHDRAWAL),
+        "What is removed from the visitor's browser once consent no longer covers it.",
+    ),
     key("cookie", Kind::Tables(COOKIE), "The charter: one entry for each declared cookie."),
 ];
 
@@ -394,6 +399,24 @@ const PAGE: &[Key] = &[
         "logo",
         Kind::String,
         "SVG, PNG, JPEG or WebP file of 256 KiB at most, relative to this file. Default: none.",
+    ),
+];
+
+const WITHDRAWAL: &[Key] = &[
+    key(
+        "expire",
+        Kind::Word(&["denied", "denied-and-undeclared", "off"]),
+        "The cookies that a response expires when its request brought them: those that the visitor has refused, those and undeclared ones, or none. Default: \"denied\".",
+    ),
+    key(
+        "on",
+        Kind::Word(&["navigations", "all"]),
+        "The responses that do so: to requests for pages, or all. Default: \"navigations\".",
+    ),
+    key(
+        "limit",
+        Kind::Integer,
+        "The Set-Cookie lines that are added to one response at most. Default: 64.",
     ),
 ];
 

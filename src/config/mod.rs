@@ -31,7 +31,7 @@ pub use write::SiteFile;
 
 use crate::charter::Charter;
 use crate::consent::Rules;
-use crate::enforce::{CacheRule, Mode, RequestLimits};
+use crate::enforce::{CacheRule, Mode, RequestLimits, WithdrawalRule};
 
 /// A checked configuration.
 #[derive(Debug)]
@@ -205,6 +205,8 @@ pub struct Site {
     pub cache: CacheRule,
     /// Whether decisions are carried out.
     pub mode: Mode,
+    /// What is expired once consent no longer covers it.
+    pub withdrawal: WithdrawalRule,
     /// The language of the pages visitors see: `fr` or `en`.
     pub language: Box<str>,
     /// How long the firewall waits for the upstream.

@@ -7,7 +7,7 @@ use super::mistake::{Mistake, Mistakes, Severity};
 use super::reader::{At, Document, Table};
 use super::{Site, Timeouts, keys};
 use crate::cookie::domain::{self, Scope};
-use crate::enforce::{CacheRule, Mode};
+use crate::enforce::{CacheRule, Expire, Mode, WithdrawalRule};
 
 mod charter;
 mod cnil;
@@ -103,6 +103,7 @@ fn read_site(
         } else {
             Mode::Enforce
         },
+        withdrawal: withdrawal(table.table("withdrawal").as_ref()),
         language: language.map_or("fr", |at| at.value).into(),
         timeouts,
         consent: consent.rules,
@@ -166,6 +167,20 @@ fn is_host_name(text: &str) -> bool {
             (1..=63).contains(&label.len())
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         })
+}
+
+fn withdrawal(table: Option<&Table<'_, '_>>) -> WithdrawalRule {
+    let word = |name| table.and_then(|table| table.word(name)).map(|at| at.value);
+    let limit = table.and_then(|table| table.integer("limit", 1000));
+    WithdrawalRule {
+        expire: match word("expire") {
+            Some("off") => Expire::Nothing,
+            Some("denied-and-undeclared") => Expire::DeniedAndUndeclared,
+            _ => Expire::Denied,
+        },
+        always: word("on") == Some("all"),
+        limit: limit.map_or(WithdrawalRule::default().limit, |at| at.value),
+    }
 }
 
 fn timeouts(table: Option<&Table<'_, '_>>) -> Timeouts {

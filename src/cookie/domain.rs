@@ -1,5 +1,6 @@
 //! Hosts and the `Domain` attribute: who may set a cookie for whom (RFC 6265bis 5.1.3, 5.7).
 
+use core::iter::successors;
 use core::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -39,6 +40,16 @@ pub fn scope(host: &str, domain: Option<&[u8]>) -> Scope {
         (true, true) => Scope::HostOnly,
         (false, true) => Scope::Refused,
     }
+}
+
+/// The values of `Domain` with which `host` may set a cookie, from the host itself up to the
+/// registrable domain. None for an IP address, for what nobody may own, and for a host with
+/// characters that would end the attribute.
+pub fn cookie_domains(host: &str) -> impl Iterator<Item = &str> + Clone {
+    let is_plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let first = Some(host).filter(|host| is_plain && !is_ip(host));
+    let domains = successors(first, |domain| Some(domain.split_once('.')?.1));
+    domains.take_while(move |domain| scope(host, Some(domain.as_bytes())) == Scope::Domain)
 }
 
 /// Whether `host` domain-matches `domain` (RFC 6265bis 5.1.3); `host` is in lower case.
@@ -110,6 +121,27 @@ mod tests {
         for (host, domain, expected) in cases {
             let found = scope(host, domain.map(str::as_bytes));
             assert_eq!(found, *expected, "{host} with Domain={domain:?}");
+        }
+    }
+
+    #[test]
+    fn domains_for_which_a_host_may_set_cookies() {
+        let cases: &[(&str, &[&str])] = &[
+            ("a.data.montrouge.fr", &["a.data.montrouge.fr", "data.montrouge.fr", "montrouge.fr"]),
+            ("montrouge.fr", &["montrouge.fr"]),
+            ("city.gouv.fr", &["city.gouv.fr"]),
+            ("gouv.fr", &[]),
+            ("user.github.io", &["user.github.io"]),
+            ("a.x.co.uk", &["a.x.co.uk", "x.co.uk"]),
+            ("www.ck", &["www.ck"]),
+            ("localhost", &[]),
+            ("127.0.0.1", &[]),
+            ("[::1]", &[]),
+            ("a;b.example.fr", &[]),
+            ("", &[]),
+        ];
+        for (host, expected) in cases {
+            assert_eq!(cookie_domains(host).collect::<Vec<_>>(), *expected, "{host}");
         }
     }
 

@@ -7,11 +7,13 @@ mod cache;
 mod report;
 mod request;
 mod response;
+mod withdrawal;
 
 pub use cache::{CacheRule, keep_private};
 pub use report::{Direction, Entry, Report};
 pub use request::{OverLimit, RequestLimits, consent, request};
 pub use response::{response, set_aside, trailers};
+pub use withdrawal::{Expire, Withdrawal, WithdrawalRule, expire};
 
 use http::HeaderName;
 

@@ -44,6 +44,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     entries: SmallVec<[Entry; 12]>,
+    withdrawn: Vec<Option<DeclarationId>>,
     keeps_names: bool,
 }
 
@@ -59,6 +60,17 @@ impl Report {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The declaration of each cookie that the message expires for its consent, if it has one.
+    #[must_use]
+    pub fn withdrawn(&self) -> &[Option<DeclarationId>] {
+        &self.withdrawn
+    }
+
+    /// Takes note of a cookie that is expired.
+    pub(super) fn expired(&mut self, declaration: Option<DeclarationId>) {
+        self.withdrawn.push(declaration);
     }
 
     /// Takes note of a decision; the name is asked for only where it is kept.

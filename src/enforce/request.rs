@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::response::remove;
-use super::{COOKIE2, Direction, Mode, Report};
+use super::{COOKIE2, Direction, Mode, Report, Withdrawal};
 use crate::consent::{Consent, Ids, Rules};
 use crate::cookie::{Pair, Pairs};
 use crate::policy::{self, Context, Reason, Verdict};
@@ -51,7 +51,8 @@ impl std::error::Error for OverLimit {}
 /// Several `Cookie` fields become one, joined as bytes with `; ` (RFC 9113 8.2.3), since origins
 /// read only the first, or join with commas. What survives stays byte for byte, in its order; a
 /// single field from which nothing is removed is not touched at all. `Sec-GPC: 1` denies what the
-/// site's rules say, and stays where it is.
+/// site's rules say, and stays where it is. Cookies that consent no longer covers go into `withdrawal`,
+/// for the response to expire them.
 ///
 /// `context.consent` is ignored: the consent returned is the one the cookies were judged by, and
 /// the one to judge the response by.
@@ -65,18 +66,17 @@ pub fn request(
     rules: &Rules,
     limits: &RequestLimits,
     mode: Mode,
+    withdrawal: &mut Withdrawal,
     report: &mut Report,
 ) -> Result<Consent, OverLimit> {
-    let fields = headers.get_all(COOKIE);
-    if exceeds(&fields, limits) {
+    if exceeds(&headers.get_all(COOKIE), limits) {
         report.blocked(Direction::Request, b"", Reason::Limit);
         return match mode {
             Mode::Enforce => Err(OverLimit),
             Mode::Report => Ok(Consent::default()),
         };
     }
-    let gpc = denied_by_gpc(headers, rules);
-    let (consent, survivors) = judge(&fields, context, rules, gpc, report);
+    let (consent, survivors) = judge(headers, context, rules, withdrawal, report);
     if let Some(cookie_string) = survivors
         && mode == Mode::Enforce
     {
@@ -116,23 +116,30 @@ fn exceeds(fields: &GetAll<'_, HeaderValue>, limits: &RequestLimits) -> bool {
 /// The visitor's consent, and the one cookie-string that remains, or `None` where the header is right
 /// as it stands.
 fn judge(
-    fields: &GetAll<'_, HeaderValue>,
+    headers: &HeaderMap,
     context: &Context<'_>,
     rules: &Rules,
-    gpc: Ids,
+    withdrawal: &mut Withdrawal,
     report: &mut Report,
 ) -> (Consent, Option<Vec<u8>>) {
+    let fields = headers.get_all(COOKIE);
     // Read once; user agents send more than these to few sites.
     let mut pairs: SmallVec<[Pair<'_>; 24]> =
         fields.iter().flat_map(|field| Pairs::of(field.as_bytes())).collect();
+    let gpc = denied_by_gpc(headers, rules);
     let consent = rules.read(pairs.iter().copied(), context.now).with_gpc(gpc);
     let context = Context { consent, ..*context };
     let came = pairs.len();
+    let mut withdrawn = Vec::new();
     pairs.retain(|pair| {
         let decision = policy::pair(&context, pair);
         report.decided(Direction::Request, || pair.name, &decision);
+        if withdrawal.covers(pair.name, decision.reason, consent.state(), rules) {
+            withdrawn.push((pair.name, decision.declaration));
+        }
         decision.verdict != Verdict::Block
     });
+    withdrawal.note(withdrawn.into_iter(), headers);
     let several = fields.iter().nth(1).is_some();
     (consent, (several || pairs.len() < came).then(|| join(&pairs)))
 }

@@ -1,7 +1,7 @@
 //! Header maps in, header maps out.
 
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::*;
 use crate::charter::{Category, Charter, Declaration, Forced, LifetimeCap, Need, Pattern, Scopes};
@@ -37,6 +37,10 @@ fn rules() -> Rules {
         gpc: Ids::one(0),
         ..Rules::new(Tool::Opendatasoft, "cookies_preferences").expect("a name")
     }
+}
+
+fn withdrawal() -> Withdrawal {
+    Withdrawal::new(WithdrawalRule::default(), &Method::GET, true)
 }
 
 fn map(name: HeaderName, lines: &[&[u8]]) -> HeaderMap {
@@ -100,8 +104,16 @@ fn filtered(fields: &[&[u8]], expected: &[&[u8]]) -> Report {
     let mut report = Report::default();
     let limits = RequestLimits::default();
     let mode = Mode::Enforce;
-    request(&mut headers, &context(&charter), &rules(), &limits, mode, &mut report)
-        .expect("within limits");
+    request(
+        &mut headers,
+        &context(&charter),
+        &rules(),
+        &limits,
+        mode,
+        &mut withdrawal(),
+        &mut report,
+    )
+    .expect("within limits");
     assert_eq!(lines(&headers, COOKIE), expected);
     report
 }
@@ -146,7 +158,8 @@ fn sec_gpc_denies_and_stays() {
         }
         let (limits, mut report) = (RequestLimits::default(), Report::default());
         let (context, rules, mode) = (context(&charter), rules(), Mode::Enforce);
-        request(&mut headers, &context, &rules, &limits, mode, &mut report).expect("within limits");
+        request(&mut headers, &context, &rules, &limits, mode, &mut withdrawal(), &mut report)
+            .expect("within limits");
         assert_eq!(lines(&headers, COOKIE), [expected.as_bytes()], "{gpc:?}");
         assert_eq!(headers.get_all("sec-gpc").iter().count(), gpc.len());
     }
@@ -159,8 +172,15 @@ fn too_many_cookies_are_refused() {
     let over = |fields: &[&[u8]], mode| {
         let (mut headers, mut report) = (map(COOKIE, fields), Report::default());
         let before = headers.clone();
-        let result =
-            request(&mut headers, &context(&charter), &rules(), &limits, mode, &mut report);
+        let result = request(
+            &mut headers,
+            &context(&charter),
+            &rules(),
+            &limits,
+            mode,
+            &mut withdrawal(),
+            &mut report,
+        );
         assert_eq!(headers, before);
         (result.is_err(), reasons(&report) == [Reason::Limit])
     };
@@ -183,8 +203,16 @@ fn report_mode_changes_nothing_and_says_the_same() {
         headers.insert("set-cookie2", HeaderValue::from_static("a=1"));
         let before = headers.clone();
         let limits = RequestLimits::default();
-        request(&mut headers, &context(&charter), &rules(), &limits, mode, report)
-            .expect("within limits");
+        request(
+            &mut headers,
+            &context(&charter),
+            &rules(),
+            &limits,
+            mode,
+            &mut withdrawal(),
+            report,
+        )
+        .expect("within limits");
         response(&mut headers, &context(&charter), mode, report);
         trailers(&mut headers, Direction::Response, mode, report);
         assert_eq!(headers == before, mode == Mode::Report);

@@ -35,7 +35,7 @@ pub use upstream::Upstreams;
 
 use crate::config::unix_now;
 use crate::consent::Consent;
-use crate::enforce::{self, Mode};
+use crate::enforce::{self, Mode, Withdrawal};
 use crate::policy::Context;
 use body::{Pace, RequestBody, Upload};
 use fields::{Field, Fields};
@@ -89,7 +89,8 @@ impl Worker {
                 site.metrics.observe_request(started.elapsed());
                 response
             }
-            None => match self.exchange(gateway, &found, client, request, started).await {
+            None => match self.exchange(gateway, &found, client, is_secure, request, started).await
+            {
                 Ok(response) => response,
                 Err(error) => {
                     site.metrics.observe_request(started.elapsed());
@@ -116,6 +117,7 @@ impl Worker {
         gateway: &Gateway,
         found: &Route<'_>,
         client: &Client,
+        is_secure: bool,
         mut request: Request<Incoming>,
         started: Instant,
     ) -> Result<Response<ResponseBody>, ProxyError> {
@@ -137,7 +139,10 @@ impl Worker {
         if came_by == Version::HTTP_2 {
             forward::rejoin_cookies(request.headers_mut());
         }
-        context.consent = enforce_request(gateway, site, &context, request.headers_mut())?;
+        let rule = site.config.withdrawal;
+        let mut withdrawal = Withdrawal::new(rule, request.method(), is_secure);
+        let headers = request.headers_mut();
+        context.consent = enforce_request(gateway, site, &context, headers, &mut withdrawal)?;
         client.announce(request.headers_mut(), fields);
         forward::add_via(request.headers_mut(), came_by);
         if let Some(host) = &site.config.upstream.host {
@@ -162,7 +167,7 @@ impl Worker {
         if fields.have(Field::AltSvc) {
             response.headers_mut().remove(ALT_SVC);
         }
-        enforce_response(site, &context, response.headers_mut(), &lease);
+        enforce_response(site, &context, response.headers_mut(), &lease, &withdrawal);
         forward::add_via(response.headers_mut(), answered_by);
         if let Some(upgrade) = upgrade.filter(|_| switched) {
             upgrade.grant(&mut response)?;
@@ -304,22 +309,30 @@ fn enforce_request(
     site: &Site,
     context: &Context<'_>,
     headers: &mut HeaderMap,
+    withdrawal: &mut Withdrawal,
 ) -> Result<Consent, ProxyError> {
     let mut report = gateway.telemetry.report();
     let (rules, limits) = (&site.config.consent, &gateway.server.limits.cookies);
     let mode = site.config.mode;
-    let result = enforce::request(headers, context, rules, limits, mode, &mut report);
+    let result = enforce::request(headers, context, rules, limits, mode, withdrawal, &mut report);
     site.record(&report);
     let consent = result.map_err(|enforce::OverLimit| ProxyError::TooManyCookies)?;
     site.metrics.count_consent(consent.state());
     Ok(consent)
 }
 
-fn enforce_response(site: &Site, context: &Context<'_>, headers: &mut HeaderMap, lease: &Lease) {
+fn enforce_response(
+    site: &Site,
+    context: &Context<'_>,
+    headers: &mut HeaderMap,
+    lease: &Lease,
+    withdrawal: &Withdrawal,
+) {
     let mut report = site.telemetry.report();
     let aside = lease.set_aside();
     enforce::set_aside(aside.iter().map(|line| &**line), context, &mut report);
     enforce::response(headers, context, site.config.mode, &mut report);
+    enforce::expire(headers, context, withdrawal, site.config.mode, &mut report);
     if site.config.mode == Mode::Enforce {
         enforce::keep_private(headers, site.config.cache);
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::charter::DeclarationId;
 use crate::config::Site;
 use crate::enforce::Entry;
 
@@ -33,19 +34,19 @@ impl Decided<'_> {
     /// The declaration's name as the charter writes it, or `(undeclared)`.
     #[must_use]
     pub fn declaration(&self) -> &str {
-        declaration(self.site, self.entry).0
+        declaration(self.site, self.entry.declaration).0
     }
 
     /// The declaration's category, or nothing.
     #[must_use]
     pub fn category(&self) -> &str {
-        declaration(self.site, self.entry).1
+        declaration(self.site, self.entry.declaration).1
     }
 }
 
-/// Name and category of the declaration behind an entry, as metrics and logs show them.
-pub(super) fn declaration<'s>(site: &'s Site, entry: &Entry) -> (&'s str, &'s str) {
-    match entry.declaration {
+/// Name and category of the declaration that covers a cookie, as metrics and logs show them.
+pub(super) fn declaration(site: &Site, id: Option<DeclarationId>) -> (&str, &str) {
+    match id {
         None => ("(undeclared)", ""),
         Some(id) => {
             let declaration = site.charter.declaration(id);

@@ -15,6 +15,7 @@ use prometheus::{
 };
 
 use super::decisions::declaration;
+use crate::charter::DeclarationId;
 use crate::config::Site;
 use crate::consent::State;
 use crate::enforce::{Direction, Entry};
@@ -50,6 +51,7 @@ pub struct Metrics {
     cookies: IntCounterVec,
     consent: IntCounterVec,
     choices: IntCounterVec,
+    withdrawals: IntCounterVec,
     requests: IntCounterVec,
     request_duration: HistogramVec,
     upstream_duration: HistogramVec,
@@ -112,6 +114,11 @@ impl Metrics {
                 "cookie_firewall_choices_total",
                 "Choices made on the firewall's page, by the button.",
                 &["site", "choice"],
+            ),
+            withdrawals: counters(
+                "cookie_firewall_withdrawals_total",
+                "Cookies expired by the response to the request that brought them; in report mode they are not.",
+                &["site", "cookie", "mode"],
             ),
             requests: counters(
                 "cookie_firewall_requests_total",
@@ -349,6 +356,8 @@ type Handles<T, const N: usize> = OnceLock<Box<[OnceLock<T>; N]>>;
 pub struct SiteMetrics {
     /// By declaration, the undeclared last; then by direction and outcome.
     cookies: Box<[Handles<IntCounter, OUTCOMES>]>,
+    /// By declaration, the undeclared last.
+    withdrawals: Box<[OnceLock<IntCounter>]>,
     consent: [IntCounter; State::ALL.len()],
     /// By method, the others last; then by status code from 100 on.
     requests: [Handles<IntCounter, 900>; METHODS.len() + 1],
@@ -376,6 +385,7 @@ impl SiteMetrics {
         let declared = site.charter.declarations().len();
         Self {
             cookies: (0..=declared).map(|_| OnceLock::new()).collect(),
+            withdrawals: (0..=declared).map(|_| OnceLock::new()).collect(),
             consent: State::ALL
                 .map(|state| metrics.consent.with_label_values(&[domain, state.as_str()])),
             requests: Default::default(),
@@ -391,7 +401,7 @@ impl SiteMetrics {
         let row = entry.declaration.map_or(self.cookies.len() - 1, |id| id as usize);
         let column = outcome(entry);
         handle(&self.cookies[row], column, || {
-            let (cookie, category) = declaration(site, entry);
+            let (cookie, category) = declaration(site, entry.declaration);
             metrics.cookies.with_label_values(&[
                 &site.domain,
                 entry.direction.as_str(),
@@ -403,6 +413,21 @@ impl SiteMetrics {
             ])
         })
         .inc();
+    }
+
+    /// Counts a cookie that was expired.
+    pub(super) fn count_withdrawal(
+        &self,
+        metrics: &Metrics,
+        site: &Site,
+        id: Option<DeclarationId>,
+    ) {
+        let row = id.map_or(self.withdrawals.len() - 1, |id| id as usize);
+        let find = || {
+            let labels = [&*site.domain, declaration(site, id).0, site.mode.as_str()];
+            metrics.withdrawals.with_label_values(&labels)
+        };
+        self.withdrawals[row].get_or_init(find).inc();
     }
 
     /// Counts a request by its consent.

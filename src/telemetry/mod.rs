@@ -43,5 +43,8 @@ impl Telemetry {
                 log.decided(&Decided { site, entry });
             }
         }
+        for declaration in report.withdrawn() {
+            metrics.count_withdrawal(&self.metrics, site, *declaration);
+        }
     }
 }
