@@ -78,15 +78,17 @@ impl Lot {
         Ok((Entrance(entrance), lot))
     }
 
-    /// Has each connection served once something comes on it, and closes it if nothing does; all of
-    /// them when the firewall has been stopping for long enough that a last request would have come.
+    /// Has each connection served once something comes on it, and closes it if nothing does. When the
+    /// firewall stops, those that are there have the time for a last request, and no others come.
     pub(super) async fn keep(mut self, mut serving: Serving) {
         let mut stopping = serving.stopping.clone();
-        let mut stopped = std::pin::pin!(stopped(&mut stopping, LAST_REQUEST));
-        loop {
+        let mut stop = std::pin::pin!(stopped(&mut stopping, Duration::ZERO));
+        let mut closes: Option<Instant> = None;
+        while closes.is_none() || !self.parked.is_empty() {
             let next_end = self.ends.first().map(|(end, _)| *end);
+            let next = next_end.into_iter().chain(closes).min();
             tokio::select! {
-                () = &mut stopped => return,
+                () = &mut stop, if closes.is_none() => closes = Some(Instant::now() + LAST_REQUEST),
                 Some(parked) = self.arrivals.recv() => self.park(parked),
                 ready = self.events.readable() => {
                     let Ok(mut ready) = ready else { return };
@@ -96,7 +98,12 @@ impl Lot {
                     }
                     self.wake(&woken, &mut serving);
                 }
-                () = tokio::time::sleep_until(next_end.unwrap_or_else(far_away)) => self.expire(),
+                () = tokio::time::sleep_until(next.unwrap_or_else(far_away)) => {
+                    if closes.is_some_and(|closes| closes <= Instant::now()) {
+                        return;
+                    }
+                    self.expire();
+                }
             }
         }
     }
