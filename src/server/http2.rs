@@ -17,6 +17,7 @@ use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::Shared;
 use super::connection::{LAST_REQUEST, Serving, Terms, stopped};
+use super::corked::Corked;
 use super::exchanges::{Exchanges, Watched};
 use super::fault::{Ended, Fault};
 use super::frames::{Counts, Reader};
@@ -62,14 +63,19 @@ where
     let counts = Arc::new(Counts::new());
     let (mut reader, read, wrote) = (Reader::new(), Arc::clone(&counts), Arc::clone(&counts));
     let stream = InspectWriter::new(stream, move |bytes: &[u8]| wrote.wrote(bytes.len()));
-    let stream = InspectReader::new(stream, move |bytes: &[u8]| reader.read(bytes, &read));
+    let corked = Corked::new(stream);
+    let stream = InspectReader::new(corked.clone(), move |bytes: &[u8]| reader.read(bytes, &read));
     let connection = builder(&terms).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut unseen = Unseen { counts, refused: 0 };
     let mut leaving = false;
     let result = loop {
         let turn = std::future::poll_fn(|cx| {
-            unseen.look_after(connection.as_mut(), cx, &exchanges, &serving.shared)
+            let turn = unseen.look_after(connection.as_mut(), cx, &exchanges, &serving.shared);
+            match corked.poll_send(cx) {
+                Poll::Ready(Err(_)) if turn.is_pending() => Poll::Ready(Err(Ended::Gone)),
+                _ => turn.map_err(Ended::from),
+            }
         });
         tokio::select! {
             result = turn => break result?,

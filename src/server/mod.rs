@@ -11,6 +11,7 @@ mod admin;
 mod bound;
 mod clients;
 mod connection;
+mod corked;
 mod exchanges;
 mod fault;
 mod first_bytes;
