@@ -178,11 +178,12 @@ async fn proxy_header(stream: &mut Clear) -> Result<Option<SocketAddr>, Ended> {
     }
 }
 
-/// The TLS handshake; returns the server name that the client asked for, in lower case.
+/// The TLS handshake; returns the server name that the client asked for, in lower case. The stream has
+/// some kilobytes, and lies in one place for as long as it is there.
 async fn shake_hands(
     shared: Arc<Shared>,
     mut stream: Clear,
-) -> Result<(TlsStream<Clear>, Option<Box<str>>), Ended> {
+) -> Result<(Box<TlsStream<Clear>>, Option<Box<str>>), Ended> {
     match stream.beginning().await? {
         Some(Beginning::Tls) => {}
         None if stream.unread().is_empty() => return Err(Ended::Gone),
@@ -205,7 +206,7 @@ async fn shake_hands(
     }
     let stream = start.into_stream(Arc::clone(&shared.tls)).await.map_err(failed)?;
     shared.count_handshake(stream.get_ref().1);
-    Ok((stream, name.map(Into::into)))
+    Ok((Box::new(stream), name.map(Into::into)))
 }
 
 /// Ready once the firewall has been stopping for `grace`.

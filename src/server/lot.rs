@@ -26,22 +26,23 @@ const BATCH: usize = 64;
 
 /// What hands connections over to a worker's lot.
 #[derive(Clone)]
-pub(super) struct Entrance(mpsc::UnboundedSender<Parked>);
+pub(super) struct Entrance(mpsc::UnboundedSender<Box<Parked>>);
 
 impl Entrance {
     /// Parks a connection for as long as `patience`; it is counted as idle meanwhile. Without a lot it
     /// is closed, as all are when the firewall stops.
     pub(super) fn park(&self, accepted: Accepted, patience: Duration, idle: &IntGauge) {
         let until = Instant::now() + patience;
-        let _ = self.0.send(Parked { accepted, until, _idle: Idle::new(idle) });
+        let _ = self.0.send(Box::new(Parked { accepted, until, _idle: Idle::new(idle) }));
     }
 }
 
 /// One worker's parked connections.
 pub(super) struct Lot {
-    arrivals: mpsc::UnboundedReceiver<Parked>,
+    arrivals: mpsc::UnboundedReceiver<Box<Parked>>,
     events: AsyncFd<Queue>,
-    parked: HashMap<RawFd, Parked, RandomState>,
+    /// Each in a place of its own: the table doubles, and has room for as many again.
+    parked: HashMap<RawFd, Box<Parked>, RandomState>,
     /// By the end of their time.
     ends: BTreeSet<(Instant, RawFd)>,
 }
@@ -108,7 +109,7 @@ impl Lot {
         }
     }
 
-    fn park(&mut self, parked: Parked) {
+    fn park(&mut self, parked: Box<Parked>) {
         let stream = &parked.accepted.stream;
         let fd = stream.as_raw_fd();
         let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP, fd as u64);
@@ -136,7 +137,7 @@ impl Lot {
         }
     }
 
-    fn leave(&mut self, fd: RawFd) -> Option<Parked> {
+    fn leave(&mut self, fd: RawFd) -> Option<Box<Parked>> {
         let parked = self.parked.remove(&fd)?;
         self.ends.remove(&(parked.until, fd));
         // It would leave the queue by being closed, but not before that.

@@ -21,10 +21,10 @@ use crate::proxy::{BodyError, ResponseBody};
 /// How long a connection does nothing before it is parked, twice as long at most.
 pub(super) const AFTER: Duration = Duration::from_secs(2);
 
-/// How long where more than [`MANY`] connections of the worker are not parked: what they take together
-/// is given back before others need as much.
-const SOON: Duration = Duration::from_millis(400);
-const MANY: usize = 256;
+/// Where more than [`FEW`] connections of the worker are not parked, the time is as much shorter as there
+/// are more of them: what they take together is given back before others need as much.
+const SOONEST: Duration = Duration::from_millis(100);
+const FEW: usize = 64;
 
 /// One of a worker's connections that are not parked, until it is dropped.
 pub(super) struct Busy(Arc<AtomicUsize>);
@@ -36,8 +36,13 @@ impl Busy {
     }
 
     fn patience(&self) -> Duration {
-        if self.0.load(Ordering::Relaxed) > MANY { SOON } else { AFTER }
+        patience(self.0.load(Ordering::Relaxed))
     }
+}
+
+fn patience(busy: usize) -> Duration {
+    let times = u32::try_from(busy / FEW).unwrap_or(u32::MAX).max(1);
+    (AFTER / times).max(SOONEST)
 }
 
 impl Drop for Busy {
@@ -187,5 +192,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Kept<S> {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_there_are_the_sooner() {
+        let cases =
+            [(0, 2000), (64, 2000), (128, 1000), (640, 200), (1280, 100), (usize::MAX, 100)];
+        for (busy, expected) in cases {
+            assert_eq!(patience(busy), Duration::from_millis(expected), "{busy}");
+        }
     }
 }
