@@ -83,7 +83,10 @@ fn listed_in_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
     let lines = headers.get_all(CONNECTION).iter();
     lines
         .flat_map(|line| line.as_bytes().split(|&b| b == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        // What nearly every line says, of a field that goes anyway.
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .collect()
 }
 
