@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,9 @@ use super::watchers::Watchers;
 use crate::config::{self, Config, Loaded, Mistakes, Server};
 use crate::proxy::Gateway;
 use crate::telemetry::Telemetry;
+
+/// How often it is looked whether anybody still uses what has been replaced.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Somebody's wish for a reload, and where to say how it went.
 pub(super) type Wish = oneshot::Sender<Result<usize, NotLoaded>>;
@@ -123,9 +127,9 @@ impl Reloader {
         bound: Bound,
     ) {
         warn_of_what_stays(&self.shared.gateway().server, &config.server);
-        self.shared.certificates.store(Arc::new(certificates));
+        tokio::spawn(retire(self.shared.certificates.swap(Arc::new(certificates))));
         self.watchers.follow(&gateway);
-        self.shared.install(Arc::new(gateway));
+        tokio::spawn(retire(self.shared.install(Arc::new(gateway))));
         self.listening.change(&config.server, bound);
     }
 }
@@ -153,6 +157,15 @@ fn prepare(
     Ok(Prepared { config, gateway, certificates })
 }
 
+/// Takes apart what has been replaced once nobody uses it: on a thread for such work, and not on that
+/// of the request that happens to be the last, which would wait until a thousand sites are freed.
+async fn retire<T: Send + Sync + 'static>(replaced: Arc<T>) {
+    while Arc::strong_count(&replaced) > 1 {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let _ = tokio::task::spawn_blocking(move || drop(replaced)).await;
+}
+
 /// Threads and the log are made once.
 fn warn_of_what_stays(before: &Server, after: &Server) {
     if before.workers != after.workers {
@@ -173,3 +186,34 @@ async fn changed(source: &mut Option<Source>) {
 
 /// Whether the firewall takes new requests, for whoever asks.
 pub(super) type Ready = Arc<AtomicBool>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::{self, ThreadId};
+
+    use super::*;
+
+    /// Tells which thread takes it apart.
+    struct Old(mpsc::Sender<ThreadId>);
+
+    impl Drop for Old {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_request_does_not_take_the_old_configuration_apart() {
+        let (told, drops) = mpsc::channel();
+        let old = Arc::new(Old(told));
+        let request = Arc::clone(&old);
+        let retired = tokio::spawn(retire(old));
+        tokio::task::yield_now().await;
+        drop(request);
+        assert!(drops.try_recv().is_err(), "taken apart by the request");
+        retired.await.expect("no panic");
+        let taken_apart_by = drops.recv().expect("nobody uses it");
+        assert_ne!(taken_apart_by, thread::current().id());
+    }
+}

@@ -55,10 +55,12 @@ impl Shared {
         self.gateway.load_full()
     }
 
-    /// Takes a configuration into use, for every request from now on.
-    pub(super) fn install(&self, gateway: Arc<Gateway>) {
-        self.gateway.store(gateway);
+    /// Takes a configuration into use, for every request from now on; returns the one before, by which
+    /// requests in flight may still go.
+    pub(super) fn install(&self, gateway: Arc<Gateway>) -> Arc<Gateway> {
+        let before = self.gateway.swap(gateway);
         self.describe();
+        before
     }
 
     /// Tells every connection that its next answer is its last.

