@@ -3,9 +3,13 @@
 //! The library flushes behind every frame that carries a piece of a body. The answers of many streams,
 //! which come together, would each be a TLS record and a call to the system of their own. Here flushing
 //! does nothing: whoever runs the connection sends what a turn has left.
+//!
+//! Not so while a request's body is on its way. One that is answered early is reset behind its answer, and
+//! clients that find both in one record take the answer for lost (curl 7.88 does).
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -18,9 +22,41 @@ const FULL: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Corked<S>(Arc<Mutex<Cork<S>>>);
 
+/// The requests of a connection that have a body.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    under_way: AtomicUsize,
+    /// Whether one has ended in this turn.
+    ended: AtomicBool,
+}
+
+/// A request with a body, until its response has been made.
+#[derive(Debug)]
+pub(super) struct Upload(Arc<Uploads>);
+
+impl Uploads {
+    /// One more, until what is returned is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> Upload {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        Upload(Arc::clone(self))
+    }
+
+    fn are_there(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0 || self.ended.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[derive(Debug)]
 struct Cork<S> {
     stream: S,
+    uploads: Arc<Uploads>,
     gathered: Vec<u8>,
     /// How many of them have been taken by the stream.
     sent: usize,
@@ -34,8 +70,8 @@ impl<S> Clone for Corked<S> {
 }
 
 impl<S> Corked<S> {
-    pub(super) fn new(stream: S) -> Self {
-        let cork = Cork { stream, gathered: Vec::new(), sent: 0, is_flushed: true };
+    pub(super) fn new(stream: S, uploads: Arc<Uploads>) -> Self {
+        let cork = Cork { stream, uploads, gathered: Vec::new(), sent: 0, is_flushed: true };
         Self(Arc::new(Mutex::new(cork)))
     }
 
@@ -45,9 +81,11 @@ impl<S> Corked<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Corked<S> {
-    /// Sends what has been written since the last time.
+    /// Sends what has been written in this turn of the connection, which is over.
     pub(super) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.cork().poll_send(cx)
+        let mut cork = self.cork();
+        cork.uploads.ended.store(false, Ordering::Relaxed);
+        cork.poll_send(cx)
     }
 }
 
@@ -120,8 +158,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Corked<S> {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut cork = self.cork();
+        if cork.uploads.are_there() { cork.poll_send(cx) } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -168,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_writes_are_one() {
-        let corked = Corked::new(Writes::default());
+        let corked = Corked::new(Writes::default(), Arc::default());
         let mut writer = corked.clone();
         for word in ["many ", "frames"] {
             writer.write_all(word.as_bytes()).await.expect("room");
@@ -183,8 +222,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_to_an_upload_and_what_follows_it_stay_apart() {
+        let uploads = Arc::<Uploads>::default();
+        let corked = Corked::new(Writes::default(), Arc::clone(&uploads));
+        let mut writer = corked.clone();
+        let upload = uploads.begin();
+        // Its response has been made, and is still to be written.
+        drop(upload);
+        for words in [["answer", "reset"], ["others", "together"]] {
+            for word in words {
+                writer.write_all(word.as_bytes()).await.expect("room");
+                writer.flush().await.expect("room");
+            }
+            poll_fn(|cx| corked.poll_send(cx)).await.expect("sent");
+        }
+        let writes = &corked.cork().stream.writes;
+        assert_eq!(*writes, [&b"answer"[..], b"reset", b"otherstogether"]);
+    }
+
+    #[tokio::test]
     async fn what_is_full_is_sent_and_the_end_too() {
-        let corked = Corked::new(Writes::default());
+        let corked = Corked::new(Writes::default(), Arc::default());
         let mut writer = corked.clone();
         writer.write_all(&[b'x'; FULL + 10]).await.expect("room");
         assert_eq!(corked.cork().stream.writes.len(), 1);
@@ -196,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn who_does_not_read_is_not_written_for() {
         let (ours, mut theirs) = tokio::io::duplex(64);
-        let corked = Corked::new(ours);
+        let corked = Corked::new(ours, Arc::default());
         let mut writer = corked.clone();
         let message = vec![b'x'; 3 * FULL];
         let all = async {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
+use super::corked::Upload;
 use crate::proxy::{BodyError, ResponseBody};
 
 /// What one connection's exchanges have been up to.
@@ -44,14 +45,14 @@ impl Exchanges {
         Self { state, resets: AtomicU32::new(0), limit, flood: Notify::new() }
     }
 
-    /// One more exchange, until what is returned is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Exchange {
+    /// One more exchange, until what is returned is dropped; of a request with a body, `upload`.
+    pub(super) fn begin(self: &Arc<Self>, upload: Option<Upload>) -> Exchange {
         let given = Arc::new(Mutex::new(None));
         let mut state = self.state();
         state.begun += 1;
         state.open.push(Arc::downgrade(&given));
         drop(state);
-        Exchange { exchanges: Arc::clone(self), given, is_over: false }
+        Exchange { exchanges: Arc::clone(self), given, is_over: false, _upload: upload }
     }
 
     /// Exchanges so far.
@@ -61,7 +62,7 @@ impl Exchanges {
 
     /// Something that runs on the connection, and ends well whenever it is dropped.
     pub(super) fn tunnel(self: &Arc<Self>) -> Exchange {
-        let mut exchange = self.begin();
+        let mut exchange = self.begin(None);
         exchange.is_over = true;
         // No stream was opened for it.
         self.state().begun -= 1;
@@ -99,6 +100,7 @@ pub(super) struct Exchange {
     exchanges: Arc<Exchanges>,
     given: Arc<Given>,
     is_over: bool,
+    _upload: Option<Upload>,
 }
 
 impl Exchange {
@@ -170,25 +172,25 @@ mod tests {
     fn resets_are_counted_against_answers() {
         let exchanges = Arc::new(Exchanges::new(2));
         assert!(exchanges.quiet().is_some());
-        let exchange = exchanges.begin();
+        let exchange = exchanges.begin(None);
         assert_eq!(exchanges.quiet(), None);
         drop(exchange);
-        drop(exchanges.begin());
+        drop(exchanges.begin(None));
         assert_eq!(exchanges.resets.load(Ordering::Relaxed), 2);
-        let answered = exchanges.begin();
+        let answered = exchanges.begin(None);
         drop(Watched::new(ResponseBody::Page(None), answered));
         drop(exchanges.tunnel());
         assert_eq!(exchanges.resets.load(Ordering::Relaxed), 0);
         assert!(exchanges.quiet().is_some());
         for _ in 0..2 {
-            drop(exchanges.begin());
+            drop(exchanges.begin(None));
         }
         let flooded = || {
             let waker = std::task::Waker::noop();
             std::pin::pin!(exchanges.flooded()).poll(&mut Context::from_waker(waker)).is_ready()
         };
         assert!(!flooded());
-        drop(exchanges.begin());
+        drop(exchanges.begin(None));
         assert!(flooded());
     }
 
@@ -197,7 +199,7 @@ mod tests {
         use http_body_util::BodyExt as _;
         let exchanges = Arc::new(Exchanges::new(2));
         let page = ResponseBody::Page(Some(Bytes::from_static(b"page")));
-        let mut body = Watched::new(page, exchanges.begin());
+        let mut body = Watched::new(page, exchanges.begin(None));
         assert_eq!(exchanges.unread(), Duration::ZERO);
         body.frame().await.expect("a frame").expect("no error");
         // That was all of it: nothing more will be asked for.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,7 +19,7 @@ use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::Shared;
 use super::connection::{LAST_REQUEST, Serving, Terms, stopped};
-use super::corked::Corked;
+use super::corked::{Corked, Uploads};
 use super::exchanges::{Exchanges, Watched};
 use super::fault::{Ended, Fault};
 use super::frames::{Counts, Reader};
@@ -51,9 +53,12 @@ where
     let client = Arc::new(client.kept_by(Arc::new(keep)));
     let (worker, shared, watched) =
         (serving.worker, Arc::clone(&serving.shared), Arc::clone(&exchanges));
-    let service = service_fn(move |request| {
+    let uploads = Arc::<Uploads>::default();
+    let uploading = Arc::clone(&uploads);
+    let service = service_fn(move |request: Request<Incoming>| {
         let (client, shared) = (Arc::clone(&client), Arc::clone(&shared));
-        let exchange = watched.begin();
+        let upload = (!request.body().is_end_stream()).then(|| uploading.begin());
+        let exchange = watched.begin(upload);
         // In a place of its own: the library moves it several times on its way into a task.
         Box::pin(async move {
             let response = worker.answer(&shared.gateway(), &client, request).await;
@@ -63,7 +68,7 @@ where
     let counts = Arc::new(Counts::new());
     let (mut reader, read, wrote) = (Reader::new(), Arc::clone(&counts), Arc::clone(&counts));
     let stream = InspectWriter::new(stream, move |bytes: &[u8]| wrote.wrote(bytes.len()));
-    let corked = Corked::new(stream);
+    let corked = Corked::new(stream, uploads);
     let stream = InspectReader::new(corked.clone(), move |bytes: &[u8]| reader.read(bytes, &read));
     let connection = builder(&terms).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
