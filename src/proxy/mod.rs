@@ -375,7 +375,10 @@ fn refuse(site: &Site, error: &ProxyError, language: &str) -> Response<ResponseB
             "upstream failed"
         );
     } else if let ProxyError::ChoiceNotStored(_) = error {
-        tracing::error!(site = %site.config.domain, error = %chain(error), "no proof of consent");
+        // Anybody can send choices to a disk that is full; each is counted.
+        if site.telemetry.budget.allows_one() {
+            tracing::error!(site = %site.config.domain, error = %chain(error), "no proof of consent");
+        }
     } else if site.telemetry.budget.allows_one() {
         tracing::info!(site = %site.config.domain, status = status.as_u16(), %error, "refused");
     }
