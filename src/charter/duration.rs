@@ -137,16 +137,19 @@ fn lifetimes(text: &str) -> Vec<Option<u32>> {
     found
 }
 
-/// The longest duration at the beginning of `text`, which is a digit, and what follows.
+/// The longest duration at the beginning of `text`, which is a digit, and what follows. Its parts
+/// descend: `1 an et 1 mois` is one, `365 days, 364 days` are two.
 fn longest(text: &str) -> (Option<u32>, &str) {
     let text_end = |from: &str| text.len() - from.len();
     let mut rest = text;
     let mut end = 0;
+    let mut least = u64::MAX;
     while rest.starts_with(|c: char| c.is_ascii_digit()) {
         let after = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
         let unit = after.len() - after.trim_start_matches(char::is_alphabetic).len();
-        if scale(&after[..unit]).is_none() {
-            break;
+        match scale(&after[..unit]).filter(|scale| *scale < least) {
+            Some(scale) => least = scale,
+            None => break,
         }
         end = text_end(&after[unit..]);
         rest = between(&after[unit..]);
@@ -232,6 +235,8 @@ mod tests {
             ("session ou 13 mois", Told::Unclear),
             ("2 à 24 mois", Told::Unclear),
             ("30 minutes ou 2 ans", Told::Unclear),
+            ("365 days, 364 days", Told::Unclear),
+            ("1 jour et 1 an", Told::Unclear),
             ("1.5 days", Told::Unclear),
             ("1,5 an", Told::Unclear),
             ("0 jour", Told::Unclear),

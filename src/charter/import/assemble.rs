@@ -8,13 +8,17 @@ use super::page::{Block, Cell, MAX_CELL_CHARS, Page, Row};
 use super::section::{self, Class};
 use super::words::{clean, compose, fold};
 use super::{
-    ANONYMOUS, Found, Import, ImportError, MAX_ROWS, NO_HEADINGS, Unplaced, host_of, vertical,
+    ANONYMOUS, Found, Import, ImportError, MAX_PATTERNS, MAX_ROWS, NO_HEADINGS, Unplaced, host_of,
+    vertical,
 };
 use crate::charter::duration::{self, Told};
 use crate::charter::{Category, Entry, Language, LifetimeCap, Pattern, Register};
 
 /// Sections by headings that are marked have levels from 1 to 6; other lines are below all.
 const UNMARKED: u8 = 7;
+
+/// The most names in one cell; lists of Google's cookies have some thirty.
+const MAX_NAMES: usize = 100;
 
 /// Makes sense of `page`.
 pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
@@ -53,6 +57,7 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     if assembler.found.is_empty() && assembler.unplaced.is_empty() && !page.is_rendered {
         return Err(ImportError::NoTable);
     }
+    check_count(&assembler.found)?;
     let hosts = hosts(&texts);
     let tagged = page.language.as_deref().and_then(Language::tagged);
     let spoken = || language_of(&format!("{texts}\n{}", assembler.headings));
@@ -66,6 +71,15 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     set_clashes_aside(&mut import);
     import.unplaced.sort_by_key(|unplaced| unplaced.line);
     Ok(import)
+}
+
+/// Each declaration carries the texts of its row, and each pattern is held against every other.
+fn check_count(found: &[Found]) -> Result<(), ImportError> {
+    let patterns = found.iter().filter(|found| found.entry.name.exact().is_none()).count();
+    if found.len() > MAX_ROWS {
+        return Err(ImportError::TooLong);
+    }
+    if patterns > MAX_PATTERNS { Err(ImportError::TooManyPatterns) } else { Ok(()) }
 }
 
 fn push_line(texts: &mut String, text: &str) {
@@ -248,7 +262,11 @@ impl Assembler {
         let text = |column| cell(column).map_or_else(String::new, line_of);
         let mut notes = Vec::new();
         let (category, anonymous) = self.category(row, &mut notes);
-        let lifetime = self.lifetime(row, &mut notes);
+        let pieces = self.pieces(name);
+        if pieces.len() > MAX_NAMES {
+            return self.set_aside(row, "it holds more names than any row of a charter");
+        }
+        let lifetime = self.lifetime(row, pieces.len(), &mut notes);
         let mut provider = text(Column::Provider);
         if provider.is_empty() {
             provider = text(Column::Domain);
@@ -262,7 +280,6 @@ impl Assembler {
             }
         }
         let (service, purpose) = (text(Column::Service), text(Column::Purpose));
-        let pieces = self.pieces(name);
         let is_declared = pieces.iter().any(|piece| matches!(piece, Piece::Name(..)));
         for piece in pieces {
             match piece {
@@ -273,6 +290,8 @@ impl Assembler {
                 Piece::Unread(text, reason) => {
                     self.unplaced.push(Unplaced { line: row.line, text, reason });
                 }
+                // Beyond, the page is refused as a whole.
+                Piece::Name(..) if self.found.len() > MAX_ROWS => {}
                 Piece::Name(name, remark) => {
                     let mut notes = notes.clone();
                     notes.extend(remark);
@@ -353,10 +372,15 @@ impl Assembler {
         }
     }
 
-    fn lifetime(&self, row: &Row, notes: &mut Vec<String>) -> Option<LifetimeCap> {
+    /// Beside several names, what commas divide may be one lifetime for each.
+    fn lifetime(&self, row: &Row, names: usize, notes: &mut Vec<String>) -> Option<LifetimeCap> {
         let cell = self.cell(row, Column::Lifetime)?;
         let text = cell.value.as_deref().unwrap_or(&cell.text);
         match duration::told(text) {
+            _ if names > 1 && text.contains(',') => {
+                self.note(row, Column::Lifetime, notes);
+                None
+            }
             Told::Session => Some(LifetimeCap::Session),
             Told::Seconds(seconds) => Some(LifetimeCap::Seconds(seconds)),
             Told::Nothing => None,

@@ -34,7 +34,7 @@ const WORDS: &[(Column, &str)] = &[
         "prestataire|prestataires|fournisseur|fournisseurs|provider|providers|editeur|editeurs|\
         emetteur|emetteurs|vendor|vendors|host|hote|societe|company|owner|partenaire|\
         partenaires|partner|responsable|proprietaire|publisher|set by|depose par|source|\
-        origine|origin|issuer",
+        origine|origin|issuer|subgroup|sous groupe",
     ),
     (Column::Type, "type|types|nature|kind"),
     (
@@ -90,8 +90,8 @@ pub(super) fn column(heading: &str) -> Option<Column> {
     Some(found.map_or(Column::Other, |(column, _)| *column))
 }
 
-/// Of several columns that could be the names, the one that speaks of cookies is; another is the
-/// service, as `Nom | Cookies` is meant, or else a note.
+/// Of several columns that could be the names, the one that speaks of cookies is, and of little else;
+/// another is the service, as `Nom | Cookies` is meant, or else a note.
 fn keep_one_name(columns: &mut [Column], headings: &[String]) {
     let rank = |heading: &str| {
         let has = |stems: &[&str]| heading.split(' ').any(|word| stems.contains(&word));
@@ -99,7 +99,8 @@ fn keep_one_name(columns: &mut [Column], headings: &[String]) {
             has(&["cookie", "cookies", "traceur", "traceurs", "tracker", "trackers"]),
             has(&["nom", "noms", "name", "names", "identifiant", "identifiants", "key", "cle"]),
         );
-        u8::from(cookie) * 2 + u8::from(name)
+        let words = heading.split(' ').count();
+        (u8::from(cookie) * 2 + u8::from(name), std::cmp::Reverse(words))
     };
     let names = || (0..columns.len()).filter(|at| columns[*at] == Column::Name);
     let best = names().rev().max_by_key(|at| rank(&headings[*at]));

@@ -3,8 +3,6 @@
 //! The tokens of the standard's tokenizer are enough for that: a table is known by its own tags
 //! alone. A tree would have to be built, and would have lost the lines.
 
-use std::rc::Rc;
-
 use html5gum::{DefaultEmitter, HtmlString, StartTag, Token, Tokenizer};
 
 use super::page::{Block, Cell, MAX_COLUMNS, Page, Row};
@@ -223,9 +221,7 @@ impl Reader<'_> {
         if !table.is_list || vertical::is_list_of_cookies(&table.rows) {
             self.page.blocks.push(Block::Table(table.rows));
         } else {
-            let texts = table.rows.iter().flat_map(|row| &row.cells);
-            let paragraphs = texts.map(|cell| Block::Paragraph(cell.text.to_string()));
-            self.page.blocks.extend(paragraphs);
+            self.page.blocks.extend(table.rows.iter().map(term));
         }
     }
 
@@ -284,6 +280,20 @@ impl Reader<'_> {
     }
 }
 
+/// A term and what is said of it, which may be a cookie's name and its purpose.
+fn term(row: &Row) -> Block {
+    let texts: Vec<String> = row.cells.iter().map(|cell| super::words::clean(&cell.text)).collect();
+    match &*texts {
+        [only] => Block::Paragraph(only.clone()),
+        [term, said @ ..] => Block::Item {
+            line: row.line,
+            text: format!("{term}: {}", said.join(" ")),
+            is_code: false,
+        },
+        [] => Block::Paragraph(String::new()),
+    }
+}
+
 /// A table that is being read.
 #[derive(Default)]
 struct Table {
@@ -313,15 +323,9 @@ impl Table {
             value: open.value.map(Into::into),
             is_heading: open.is_heading,
         };
-        if row.cells.len() >= MAX_COLUMNS {
-            // The row has too many for any table of cookies, and is kept as it is.
-            if let Some(last) = row.cells.last_mut() {
-                last.text = Rc::from(format!("{} | {}", last.text, cell.text));
-            }
-            return;
-        }
-        for _ in 0..open.columns.min(MAX_COLUMNS - row.cells.len()) {
-            if open.rows > 1 {
+        // A row with too many cells for any table of cookies is kept as it is, to be set aside.
+        for _ in 0..open.columns.min(MAX_COLUMNS.saturating_sub(row.cells.len())).max(1) {
+            if open.rows > 1 && row.cells.len() < MAX_COLUMNS {
                 let column = row.cells.len();
                 self.carried.resize(self.carried.len().max(column + 1), None);
                 self.carried[column] = Some((open.rows, cell.clone()));

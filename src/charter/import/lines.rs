@@ -1,10 +1,14 @@
 //! Plain text and Markdown, line by line: tables with tabs, with pipes, or aligned with spaces.
 
 use super::columns::Column;
-use super::page::{Block, Cell, MAX_COLUMNS, Page, Row};
+use super::page::{Block, Cell, MAX_CELL_CHARS, MAX_COLUMNS, Page, Row};
 use super::section::{self, Class};
 use super::words::fold;
 use super::{columns, inline, vertical};
+
+/// A cell that has grown longer goes on in none of the next lines: it is too long for a charter
+/// however it ends, and to join on would take time without bound.
+const MAX_JOINED_BYTES: usize = 4 * MAX_CELL_CHARS;
 
 /// What kind of lines they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +166,9 @@ impl Reader {
                     }
                     let mut more = more.into_iter();
                     if let (Some(last), Some(first)) = (cells.last_mut(), more.next()) {
+                        if last.text.len() > MAX_JOINED_BYTES {
+                            break;
+                        }
                         *last = Cell::new(&format!("{}\n{}", last.text, first.text));
                     }
                     cells.extend(more);
@@ -228,7 +235,8 @@ impl Reader {
             cells[*place] = self.cell(text);
         }
         let names_one = self.name_column.is_none_or(|name| places.contains(&name));
-        if places[0] > 0 && !names_one && !self.table.is_empty() {
+        let is_long = |row: &Row| row.cells.iter().any(|cell| cell.text.len() > MAX_JOINED_BYTES);
+        if places[0] > 0 && !names_one && self.table.last().is_some_and(|row| !is_long(row)) {
             self.continue_row(&cells);
         } else {
             self.table.push(Row { line, cells });

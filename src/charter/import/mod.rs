@@ -20,8 +20,11 @@ use std::fmt;
 use super::words;
 use super::{Entry, Language};
 
-/// The most rows of all tables of a page.
+/// The most rows of all tables of a page, and the most declarations.
 const MAX_ROWS: usize = 10_000;
+
+/// The most names with a wildcard; the longest lists of consent tools have some hundred.
+const MAX_PATTERNS: usize = 1_000;
 
 /// Why a row in columns cannot be read.
 const NO_HEADINGS: &str = "no heading says what its columns hold";
@@ -88,8 +91,10 @@ pub struct Unplaced {
 pub enum ImportError {
     /// It holds no table.
     NoTable,
-    /// Its tables have more than 10,000 rows.
+    /// Its tables have more than 10,000 rows, or declare more cookies.
     TooLong,
+    /// It has more than 1,000 names with a wildcard.
+    TooManyPatterns,
     /// It is not JSON.
     Json {
         /// The line, from 1.
@@ -105,7 +110,10 @@ impl fmt::Display for ImportError {
             Self::NoTable => f.write_str(
                 "no table of cookies was found: one has a row of headings, one of them \"cookie\" or \"nom\", and columns by tabs, pipes, aligned spaces or HTML",
             ),
-            Self::TooLong => write!(f, "the tables have more than {MAX_ROWS} rows"),
+            Self::TooLong => write!(f, "the tables have more than {MAX_ROWS} rows or cookies"),
+            Self::TooManyPatterns => {
+                write!(f, "more than {MAX_PATTERNS} names have a wildcard, which no charter needs")
+            }
             Self::Json { message, .. } => write!(f, "the page is not JSON: {message}"),
         }
     }

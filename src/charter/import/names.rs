@@ -70,12 +70,14 @@ pub(super) fn read(cell: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The text without what stands in parentheses after a space, and that.
+/// The text without what stands in parentheses or brackets after a space, and that.
 fn without_remarks(text: &str) -> (String, Vec<String>) {
     let (mut kept, mut remarks) = (String::new(), Vec::new());
     let mut rest = text;
-    while let Some(open) = rest.find(" (") {
-        let Some(close) = rest[open..].find(')') else { break };
+    let opening = |rest: &str| [" (", " ["].iter().filter_map(|open| rest.find(open)).min();
+    while let Some(open) = opening(rest) {
+        let closing = if rest[open..].starts_with(" (") { ')' } else { ']' };
+        let Some(close) = rest[open..].find(closing) else { break };
         kept.push_str(&rest[..open]);
         remarks.push(clean(&rest[open + 2..open + close]));
         rest = &rest[open + close + 1..];
@@ -337,6 +339,9 @@ mod tests {
             ("_ga, any cookie starting with _gac_", "_ga _gac_*"),
             ("Google cookies starting with _g", "[Google cookies starting with _g]"),
             ("sessionid (Django)", "sessionid (Django)"),
+            ("_ga [x2]", "_ga (x2)"),
+            ("_gid [x2] (Google)", "_gid (x2; Google)"),
+            ("[_ga]", "[[_ga]]"),
             ("_ga (Google, 2 ans)\n_gid", "_ga (Google, 2 ans) _gid (Google, 2 ans)"),
             ("x\\#y", "x\\#y"),
             ("*", "[*]"),

@@ -377,3 +377,64 @@ fn far_too_much() {
     let nested = "<table><tr><td>".repeat(5_000);
     assert_eq!(read(&nested, Format::Html), Err(ImportError::NoTable));
 }
+
+/// Joined cell by cell and line by line, each of these would be copied for minutes.
+#[test]
+fn rows_without_end_cost_no_more_than_their_length() {
+    let html = "<table><tr><th>Cookie<th>Purpose<tr><td>_ga".to_owned() + &"<td>x".repeat(60_000);
+    let tabs = "Cookie\tPurpose\tProvider\n_ga\tx\n".to_owned() + &"y\n".repeat(100_000);
+    let aligned = "Cookie  Purpose\n_ga     x\n".to_owned() + &"        y  \n".repeat(50_000);
+    for (page, format) in [(html, Format::Html), (tabs, Format::Text), (aligned, Format::Text)] {
+        match read(&page, format) {
+            Ok(import) => assert!(import.found.is_empty() && !import.unplaced.is_empty()),
+            Err(error) => assert_eq!(error, ImportError::TooLong),
+        }
+    }
+}
+
+/// Each name carries the texts of its row, and each pattern is held against every other.
+#[test]
+fn names_without_end_are_refused() {
+    let names = "ab,".repeat(1_300);
+    let purpose = "x".repeat(3_900);
+    let row = format!("{names}\t{purpose}\n");
+    let import = read(&format!("Cookie\tPurpose\n{row}_ga\tx\n"), Format::Text).expect("a table");
+    assert_eq!((import.found.len(), import.unplaced.len()), (1, 1));
+    assert!(import.unplaced[0].reason.contains("more names"));
+    let rows = |row: &dyn Fn(usize) -> String, count| {
+        let rows: String = (0..count).map(row).collect();
+        read(&format!("Cookie\tPurpose\n{rows}"), Format::Text)
+    };
+    let many = |i: usize| {
+        let names: Vec<String> = (0..50).map(|n| format!("c{i}_{n}")).collect();
+        format!("{}\tx\n", names.join(","))
+    };
+    assert_eq!(rows(&many, 300), Err(ImportError::TooLong));
+    let overlapping = |i: usize| format!("*{i:04}*\tx\n");
+    assert_eq!(rows(&overlapping, MAX_PATTERNS + 1), Err(ImportError::TooManyPatterns));
+    assert_eq!(rows(&overlapping, MAX_PATTERNS).expect("a table").found.len(), 1);
+}
+
+/// OneTrust's lists: hosts under a heading that speaks of cookies, and a lifetime for each name.
+#[test]
+fn a_subgroup_of_cookies_is_no_cookie() {
+    reads(
+        "<h4>Strictly Necessary Cookies</h4><table><tr><th>Cookie Subgroup<th>Cookies<th>Cookies used\
+         <th>Lifespan<tr><td>example.com<td>OptanonConsent, OptanonAlertBoxClosed<td>First Party\
+         <td>365 days, 364 days<tr><td>youtube.com<td>YSC<td>Third Party<td>Session</table>",
+        &[
+            "1: OptanonConsent|example.com|First Party||necessary||Lifespan: 365 days, 364 days",
+            "1: OptanonAlertBoxClosed|example.com|First Party||necessary||Lifespan: 365 days, 364 days",
+            "1: YSC|youtube.com|Third Party||necessary|session|",
+        ],
+    );
+}
+
+#[test]
+fn a_list_of_terms_is_not_lost_beside_a_table() {
+    let page = "<h2>Mesure d'audience</h2><dl><dt>_ga<dd>Compter<dd>2 ans\n<dt>sid<dd>Visite</dl>";
+    let import = read(page, Format::Html).expect("a list");
+    assert_eq!(import.found.len(), 1);
+    assert_eq!(import.found[0].entry.purpose, "Compter 2 ans");
+    assert_eq!(import.unplaced[0].text, "sid | Visite");
+}
