@@ -3,7 +3,8 @@
 //!
 //! Version 3 lists the services of every category it asked for, so that what is not accepted is
 //! refused. Version 2 names the accepted ones alone; it asks for all at once, and again where the
-//! site's `revision` has changed, so that what an answer leaves out was refused.
+//! site's `revision` has changed, so that what an answer leaves out was refused. A category of
+//! version 3 is accepted as soon as one of its services is; ids `service:x` tell them apart.
 
 use crate::consent::Ids;
 use crate::consent::answers::{Answers, Date, Unanswered};
@@ -40,7 +41,7 @@ impl Decoder for Cookieconsent {
             found.take(keys, value, answers)
         })?;
         let (at, asked) = match found.form()? {
-            Form::Three(at) => (Some(at), found.asked),
+            Form::Three(at) => (Some(at), found.asked.union(services(answers))),
             Form::Two(at) => (at, rules.all_ids()),
         };
         if rules.revision.is_some_and(|revision| found.revision != Some(revision)) {
@@ -50,6 +51,14 @@ impl Decoder for Cookieconsent {
         answers.put_all(asked.difference(found.accepted), false);
         Ok(at)
     }
+}
+
+const SERVICE: &str = "service:";
+
+/// The ids of the site that stand for services, all of which a cookie of version 3 tells of.
+fn services(answers: &Answers<'_>) -> Ids {
+    let ids = answers.ids.iter().enumerate();
+    ids.filter(|(_, id)| id.starts_with(SERVICE)).map(|(index, _)| Ids::one(index)).collect()
 }
 
 #[derive(Default)]
@@ -90,6 +99,12 @@ impl Found {
             (["categories" | "level"], _) => Err(Unanswered::Malformed),
             (["services", name], Value::Several) => {
                 self.asked = self.asked.union(id(name));
+                Ok(())
+            }
+            (["services", _], Value::Text(service)) => {
+                let mut ids = answers.ids.iter();
+                let found = ids.position(|id| id.strip_prefix(SERVICE) == Some(service));
+                self.accepted = self.accepted.union(found.map_or(Ids::NONE, Ids::one));
                 Ok(())
             }
             (["consentId"], Value::Text(text)) if !text.is_empty() => once(&mut self.has_id, ()),
@@ -191,6 +206,17 @@ mod tests {
                 ("cc_cookie=1", Malformed, &[], &[]),
             ],
         );
+    }
+
+    /// Its category counts as accepted as soon as one of its services is.
+    #[test]
+    fn a_service_that_was_refused_within_an_accepted_category() {
+        let one = three("\"ads\"", "\"necessary\":[],\"analytics\":[],\"ads\":[\"maps\"]");
+        let ids = &["ads", "service:maps", "service:pixel"];
+        let (granted, denied) = (&["ads", "service:maps"], &["service:pixel"]);
+        check(Tool::Cookieconsent, ids, &[(&one, Partial, granted, denied)]);
+        let none = one.replace("[\"maps\"]", "[]").replace("[\"ads\"]", "[]");
+        check(Tool::Cookieconsent, ids, &[(&none, Denied, &[], ids)]);
     }
 
     #[test]
