@@ -129,6 +129,22 @@ fn a_choice_is_read_back_by_the_firewall() {
     assert!(unkept.text().contains("role=\"alert\">Votre navigateur n'a pas gardé"));
 }
 
+/// The visitor may leave from here; whoever looks into the browser then is not to find what was refused.
+#[test]
+fn the_page_after_a_refusal_expires_what_was_refused() {
+    let firewall = Firewall::before(&origin());
+    let cookies = |marketing| format!("Cookie: _ga=1; sessionid=2; {}", consent(true, marketing));
+    let page = firewall.get(PAGE, &[&cookies(false), "Accept: text/html"]);
+    let lines = page.texts("set-cookie");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("_ga=; Max-Age=0; ")), "{lines:?}");
+    let expired = [("cookie", "_ga"), ("mode", "enforce")];
+    assert_eq!(firewall.metric("cookie_firewall_withdrawals_total", &expired), 1.0);
+    for lines in [&[&*cookies(true), "Accept: text/html"][..], &[&cookies(false)]] {
+        assert!(firewall.get(PAGE, lines).texts("set-cookie").is_empty(), "{lines:?}");
+    }
+}
+
 #[test]
 fn a_copy_for_a_parent_domain_is_removed_first() {
     let firewall = Firewall::before(&origin());

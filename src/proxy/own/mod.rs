@@ -27,8 +27,9 @@ use super::route::{self, Route};
 use crate::charter::{CharterView, Language, render};
 use crate::config::unix_now;
 use crate::cookie::Pairs;
-use crate::enforce;
+use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
+use crate::policy::Context;
 use crate::telemetry::RecordedChoice;
 
 /// Everything below it is the firewall's own.
@@ -178,7 +179,9 @@ impl<'r> Visit<'r> {
             Some(logo) => Ok(served(logo)),
             None => {
                 let outcome = self.is_after.then_some(Outcome::Saved);
-                Ok(self.page(request.headers(), outcome, StatusCode::OK))
+                let mut page = self.page(request.headers(), outcome, StatusCode::OK);
+                self.expire(gateway, &request, page.headers_mut());
+                Ok(page)
             }
         }
     }
@@ -293,6 +296,19 @@ impl<'r> Visit<'r> {
         headers.insert(VARY, HeaderValue::from_static("Accept-Language, Cookie, Sec-GPC"));
         headers.insert(CONTENT_SECURITY_POLICY, style.policy.clone());
         response
+    }
+
+    /// Expires what the visitor has refused: after a choice this page is the first to be asked for, and
+    /// it may be the last.
+    fn expire(&self, gateway: &Gateway, request: &Request<Incoming>, answer: &mut HeaderMap) {
+        let config = &self.site.config;
+        let (consent, _) = enforce::consent(request.headers(), &config.consent, self.now);
+        let context = Context { charter: &config.charter, consent, host: self.host, now: self.now };
+        let mut withdrawal = Withdrawal::new(config.withdrawal, request.method(), self.is_secure);
+        withdrawal.look(request.headers(), &context, &config.consent);
+        let mut report = gateway.telemetry.report();
+        enforce::expire(answer, &context, &withdrawal, config.mode, &mut report);
+        self.site.record(&report);
     }
 
     /// The answer to a method that is not among these.
