@@ -305,6 +305,26 @@ fn over_http2_and_in_report_mode_too() {
     assert_eq!(send(&mut client, "cross-site").status(), 403);
 }
 
+/// Of the ids of a category, a charter may declare cookies of one alone.
+#[test]
+fn nobody_consents_to_ids_of_cookies_that_are_not_declared() {
+    let charter = "upstream = \"http://127.0.0.1:9\"\n[consent]\ntool = \"klaro\"\n\
+                   [consent.categories]\nstatistics = [\"matomo\", \"hotjar\"]\n\
+                   [[cookie]]\nname = \"_pk_id.*\"\ncategory = \"statistics\"\nconsent = \"matomo\"\n";
+    for (tool, expected) in [
+        ("klaro", "klaro=%7B%22hotjar%22%3Afalse%2C%22matomo%22%3Atrue%7D"),
+        ("cookieyes", "eu-consent=statistics=true&preferences=false&"),
+    ] {
+        let firewall = Firewall::with(&charter.replace("klaro", tool));
+        for choice in ["choice=accept", "choice=save&category=statistics"] {
+            let kept = kept(&post(&firewall, choice, &[SAME]));
+            assert!(kept.starts_with(expected), "{kept}");
+            let text = firewall.get(PAGE, &[&format!("Cookie: {kept}")]).text();
+            assert!(text.contains("value=\"statistics\" aria-describedby=\"about-0\" checked"));
+        }
+    }
+}
+
 /// A site whose choices are proved in `proof.jsonl`.
 fn proved(origin: &Origin) -> Firewall {
     site(origin, "").main("[proof]\npath = \"proof.jsonl\"\n").start()

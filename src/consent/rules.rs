@@ -103,13 +103,19 @@ impl Rules {
                 (EuConsent::write as _, own)
             }
         };
-        writer(&Choice { names, ids: &self.ids, categories: &self.categories, granted, now })
+        let (ids, categories, asked) = (&self.ids, &self.categories, self.asked());
+        writer(&Choice { names, ids, categories, asked, granted, now })
     }
 
     /// Every id of the site.
     #[must_use]
     pub fn all_ids(&self) -> Ids {
         (0..self.ids.len()).map(Ids::one).collect()
+    }
+
+    /// The ids that matter to the charter, or all where none does.
+    fn asked(&self) -> Ids {
+        if self.needed.is_empty() { self.all_ids() } else { self.needed }
     }
 
     fn slot(&self, name: &[u8]) -> Option<usize> {
@@ -189,10 +195,10 @@ impl Rules {
         }
     }
 
-    /// What the answers amount to, for the ids that matter to the charter, or for all where none
-    /// does. A cookie that answers for none of them is no answer.
+    /// What the answers amount to, for the ids that are asked for. A cookie that answers for none of
+    /// them is no answer.
     fn state(&self, granted: Ids, denied: Ids) -> State {
-        let asked = if self.needed.is_empty() { self.all_ids() } else { self.needed };
+        let asked = self.asked();
         let complete = granted.contains(self.needed) && !denied.intersects(asked);
         match (granted.intersects(asked), denied.intersects(asked)) {
             (true, _) if complete => State::Granted,

@@ -16,6 +16,8 @@ pub(super) struct Choice<'r> {
     pub(super) ids: &'r [Box<str>],
     /// The categories, by the ids that make each up.
     pub(super) categories: &'r [(Box<str>, Ids)],
+    /// The ids that were asked for; no other is granted.
+    pub(super) asked: Ids,
     pub(super) granted: Ids,
     /// Unix seconds.
     pub(super) now: i64,

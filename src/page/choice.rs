@@ -7,15 +7,17 @@ use crate::consent::{Ids, Rules};
 pub struct Offer<'r> {
     /// Its name in the charter.
     pub category: &'r str,
-    /// The ids that it is granted by.
+    /// The ids that it is granted by, of those that declared cookies need.
     pub ids: Ids,
 }
 
 /// The categories that some cookie of the charter waits for. Ids of the tool that no declared cookie
 /// needs are not asked for, and stay refused: nobody can consent to what is not shown.
 pub fn offers(rules: &Rules) -> impl Iterator<Item = Offer<'_>> {
-    let categories = rules.categories.iter().map(|(name, ids)| Offer { category: name, ids: *ids });
-    categories.filter(|offer| offer.ids.intersects(rules.needed))
+    let asked = |ids: Ids| ids.intersection(rules.needed);
+    let categories = rules.categories.iter();
+    let offers = categories.map(move |(name, ids)| Offer { category: name, ids: asked(*ids) });
+    offers.filter(|offer| !offer.ids.is_empty())
 }
 
 /// What was pressed.

@@ -18,12 +18,13 @@ pub(in crate::consent) struct EuConsent;
 const DATE: &str = "date";
 
 impl EuConsent {
-    /// Writes `choice` by category; one is granted if all of its ids are.
+    /// Writes `choice` by category; one is granted if all that was asked for of it is.
     pub(in crate::consent) fn write(choice: &Choice<'_>) -> Vec<Written> {
         let categories = choice.categories.iter().filter(|(_, ids)| !ids.is_empty());
         let mut value = String::new();
         for (category, ids) in categories {
-            let granted = choice.granted.contains(*ids);
+            let asked = ids.intersection(choice.asked);
+            let granted = !asked.is_empty() && choice.granted.contains(asked);
             value.push_str(&format!("{}={granted}&", percent_encode(category)));
         }
         value.push_str(&format!("{DATE}={}", write_date(choice.now)));
