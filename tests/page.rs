@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use nix::fcntl::{Flock, FlockArg};
 use support::tls::{Authority, connect, table, with};
 use support::{CHARTER, DOMAIN, Firewall, Message, Origin, Setup, consent, h2, setting};
 
@@ -379,5 +380,24 @@ fn a_choice_that_cannot_be_proved_is_not_kept() {
     assert_eq!(
         firewall.metric("cookie_firewall_proof_records_total", &[("result", "failed")]),
         1.0
+    );
+}
+
+/// As behind a network file system that hangs: somebody else holds the log.
+#[test]
+fn a_disk_that_hangs_keeps_no_visitor_waiting() {
+    let origin = origin();
+    let timeouts = "[timeouts]\nfirst_byte = \"1 s\"\n";
+    let firewall = site(&origin, timeouts).main("[proof]\npath = \"proof.jsonl\"\n").start();
+    firewall.get("/", &[]);
+    let file = std::fs::File::open(firewall.directory.path("proof.jsonl")).expect("a log");
+    let _held = Flock::lock(file, FlockArg::LockExclusive).expect("nobody else holds it");
+    for _ in 0..2 {
+        let response = post(&firewall, "choice=accept", &[SAME]);
+        assert_eq!((response.status(), response.texts("set-cookie").len()), (503, 0));
+    }
+    assert_eq!(
+        firewall.metric("cookie_firewall_proof_records_total", &[("result", "failed")]),
+        2.0
     );
 }

@@ -5,6 +5,7 @@
 
 mod origin;
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
@@ -18,6 +19,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
+use tokio::sync::Semaphore;
 
 use super::body::ResponseBody;
 use super::error::ProxyError;
@@ -30,7 +32,7 @@ use crate::cookie::Pairs;
 use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
 use crate::policy::Context;
-use crate::telemetry::RecordedChoice;
+use crate::telemetry::{ProofLog, RecordedChoice};
 
 /// Everything below it is the firewall's own.
 const PREFIX: &str = "/.well-known/cookie-firewall/";
@@ -39,6 +41,10 @@ const LOGO: &str = "/.well-known/cookie-firewall/logo";
 
 /// Bytes of a form at most.
 const MAX_FORM_BYTES: usize = 4096;
+
+/// Threads of the process that record choices at once. One holds the file; more than a few would only
+/// wait for it, and a disk that hangs would collect them.
+static WRITERS: Semaphore = Semaphore::const_new(4);
 
 /// How long user agents keep a logo.
 const LOGO_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -229,17 +235,36 @@ impl<'r> Visit<'r> {
         Ok(response)
     }
 
-    /// Has the choice recorded, on a thread that may wait for the disk.
+    /// Has the choice recorded, on a thread that may wait for the disk; the visitor waits no longer
+    /// than for the portal.
     async fn prove(
         &self,
         gateway: &Gateway,
         choice: page::Choice,
         granted: crate::consent::Ids,
         language: Language,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         let Some(proof) = gateway.proof.clone() else { return Ok(()) };
+        let limit = self.site.config.timeouts.first_byte;
+        let recorded = self.record(proof, choice, granted, language);
+        tokio::time::timeout(limit, recorded).await.unwrap_or_else(|_| {
+            gateway.telemetry.metrics.count_proof(false);
+            Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer"))
+        })
+    }
+
+    async fn record(
+        &self,
+        proof: Arc<dyn ProofLog>,
+        choice: page::Choice,
+        granted: crate::consent::Ids,
+        language: Language,
+    ) -> io::Result<()> {
+        let turn = WRITERS.acquire().await.map_err(io::Error::other)?;
         let (site, at) = (Arc::clone(self.site), self.now);
         let record = move || {
+            // Until the disk has answered, whether or not the visitor still waits.
+            let _turn = turn;
             let offers = page::offers(&site.config.consent);
             let (granted, refused): (Vec<_>, Vec<_>) =
                 offers.partition(|offer| granted.contains(offer.ids));
@@ -259,7 +284,7 @@ impl<'r> Visit<'r> {
                 refused: &refused,
             })
         };
-        tokio::task::spawn_blocking(record).await.map_err(std::io::Error::other)?
+        tokio::task::spawn_blocking(record).await.map_err(io::Error::other)?
     }
 
     /// The page's address, with this in its query.
