@@ -822,6 +822,26 @@ fn what_the_cnil_asks() {
         third("another domain", ".tracker.com", "another domain than the site's"),
         third("a known third party", "Google Analytics", "follows visitors across sites"),
         third("its own words", "Partenaires (tiers)", "a third party's"),
+        third("its own words in the singular", "AT (société tierce)", "a third party's"),
+        warning(
+            "a known third party's service",
+            cookie(&format!(
+                "name = \"a\"\n{told}service = \"Google Analytics\"\ncategory = \"necessary\" # <-"
+            )),
+            "cookie[1].category",
+            "its service \"Google Analytics\"",
+            "write category = \"third-party\"",
+        ),
+        warning(
+            "a consent cookie that lives longer",
+            format!(
+                "{SITE}[[cookie]]\nname = \"cookies_preferences\"\n{told}\
+                 category = \"necessary\"\nmax_age = \"1 year\" # <-"
+            ),
+            "cookie[1].max_age",
+            "deliberation 2020-092",
+            "write max_age = \"6 months\"",
+        ),
     ]);
     let fine = [
         site("[consent]\nmax_age = \"184 days\""),
@@ -901,6 +921,17 @@ fn warnings() {
             format!("{SITE}[consent]\ncookie = \"choice\" # <-\n{CONSENT_COOKIE}"),
             "consent.cookie",
             "\"choice\" is not declared",
+            "declare it as necessary",
+        ),
+        warning(
+            "the firewall's own consent cookie that is not declared",
+            format!(
+                "{SITE}[consent] # <-\ntool = \"cookiebot\"\n[[cookie]]\nname = \"a\"\n\
+                 category = \"statistics\"\n[[cookie]]\nname = \"CookieConsent\"\n\
+                 category = \"necessary\""
+            ),
+            "consent.cookie",
+            "\"eu-consent\" is not declared",
             "declare it as necessary",
         ),
         warning(

@@ -6,7 +6,7 @@ use crate::charter::{
     Category, Charter, Declaration, DomainRule, Forced, LifetimeCap, Need, Pattern, Scopes,
 };
 use crate::config::reader::{At, Document, Table};
-use crate::consent::{Ids, MAX_IDS};
+use crate::consent::{Ids, MAX_IDS, Tool};
 use crate::cookie::{SameSite, name};
 
 /// Compiles the charter and completes `consent` with the ids that its cookies name. `None` where
@@ -63,20 +63,32 @@ pub(super) fn read(
     };
     // A declaration that could not be read may be the one that is looked for.
     if charter.declarations().len() == tables.len() {
-        warn_of_consent_cookie(document, consent, &charter);
+        let rules = &consent.rules;
+        let unseen = "is not declared: the portal does not see the visitor's choice";
+        warn_of_consent_cookie(document, consent, &charter, rules.cookie(), unseen);
+        if !rules.tool.can_write() && !rules.needed.is_empty() {
+            let own = Tool::EuConsent.default_cookie();
+            let untold = "is not declared: choices on the firewall's page are kept in it";
+            warn_of_consent_cookie(document, consent, &charter, own, untold);
+        }
     }
     Some(charter)
 }
 
-fn warn_of_consent_cookie(document: &Document<'_>, consent: &Consent<'_>, charter: &Charter) {
-    let name = consent.rules.cookie();
+fn warn_of_consent_cookie(
+    document: &Document<'_>,
+    consent: &Consent<'_>,
+    charter: &Charter,
+    name: &str,
+    undeclared: &str,
+) {
     let need = charter.find(name.as_bytes()).map(|id| charter.declaration(id).need);
     let problem = match need {
         _ if name.is_empty() => return,
         Some(Need::Exempt) => return,
         Some(Need::Consent(_)) => "needs consent itself, so that no choice can be stored",
         None if charter.declarations().is_empty() => return,
-        None => "is not declared: the portal does not see the visitor's choice",
+        None => undeclared,
     };
     document.warning(
         &consent.place,
@@ -119,6 +131,7 @@ fn declaration<'d>(
         forced,
     };
     cnil::declaration(document, table, &declaration, hosts);
+    cnil::consent_cookie(document, table, &declaration, consent);
     Some((at, declaration))
 }
 

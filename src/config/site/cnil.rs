@@ -47,7 +47,10 @@ const KNOWN_THIRD_PARTIES: &[&str] = &[
 
 /// Words with which a charter itself calls a cookie another party's.
 const THIRD_PARTY_WORDS: &[&str] =
-    &["tiers", "tierce partie", "third party", "third-party", "tierces parties"];
+    &["tiers", "tierce", "tierces", "third party", "third-party", "third parties"];
+
+/// What is said of a choice that is kept for longer.
+const KEPT_TOO_LONG: &str = "the choice is kept for more than 6 months, which the CNIL holds to be good practice for consent and refusal alike (deliberation 2020-092, recommendation, article 2)";
 
 /// How long an answer is believed.
 pub(super) fn consent(document: &Document<'_>, table: Option<&Table<'_, '_>>, consent: &Consent) {
@@ -55,11 +58,26 @@ pub(super) fn consent(document: &Document<'_>, table: Option<&Table<'_, '_>>, co
     if let Some(at) = place
         && consent.rules.max_age.is_some_and(|seconds| seconds > SIX_MONTHS)
     {
-        document.warning(
-            &at,
-            "the choice is kept for more than 6 months, which the CNIL holds to be good practice for consent and refusal alike (deliberation 2020-092, recommendation, article 2)",
-            "write max_age = \"6 months\", or leave the key out",
-        );
+        let remedy = "write max_age = \"6 months\", or leave the key out";
+        document.warning(&at, KEPT_TOO_LONG, remedy);
+    }
+}
+
+/// How long the cookie lives in which an answer is kept.
+pub(super) fn consent_cookie(
+    document: &Document<'_>,
+    table: &Table<'_, '_>,
+    declaration: &Declaration,
+    consent: &Consent,
+) {
+    let name = declaration.name.exact().unwrap_or_default();
+    let is_consent = consent.rules.cookies.iter().any(|cookie| cookie.as_bytes() == name);
+    if is_consent
+        && let Some(LifetimeCap::Seconds(seconds)) = declaration.max_age
+        && i64::from(seconds) > SIX_MONTHS
+    {
+        let at = table.place_of("max_age").unwrap_or_else(|| table.at());
+        document.warning(&at, KEPT_TOO_LONG, "write max_age = \"6 months\"");
     }
 }
 
@@ -132,8 +150,9 @@ fn exempt_statistics(document: &Document<'_>, table: &Table<'_, '_>, cap: Option
 }
 
 /// Why a cookie is another party's, as far as the charter itself tells: it says so, its provider is
-/// a host of another registrable domain, or is one of those known for it. A company that only runs
-/// the portal, as a host or a publisher of software does, is not told from the site's own.
+/// a host of another registrable domain, or provider or service is one of those known for it. A
+/// company that only runs the portal, as a host or a publisher of software does, is not told from the
+/// site's own.
 fn third_party(declaration: &Declaration, hosts: &[&str]) -> Option<String> {
     let words =
         |text: &str| format!(" {} ", text.to_lowercase().replace(['(', ')', ',', '.'], " "));
@@ -146,13 +165,14 @@ fn third_party(declaration: &Declaration, hosts: &[&str]) -> Option<String> {
     if says {
         return Some("a third party's by its provider or service".to_owned());
     }
-    let provider = &declaration.provider;
-    let padded = words(provider);
-    if let Some(known) =
-        KNOWN_THIRD_PARTIES.iter().find(|known| padded.contains(&format!(" {known} ")))
-    {
-        return Some(format!("its provider {provider:?} follows visitors across sites ({known})"));
+    for (what, text) in [("provider", texts[0]), ("service", texts[1])] {
+        let padded = words(text);
+        let is_named = |known: &&&str| padded.contains(&format!(" {known} "));
+        if let Some(known) = KNOWN_THIRD_PARTIES.iter().find(is_named) {
+            return Some(format!("its {what} {text:?} follows visitors across sites ({known})"));
+        }
     }
+    let provider = &declaration.provider;
     let host = provider.trim().trim_start_matches('.').to_ascii_lowercase();
     let foreign = |domain: &str| hosts.iter().all(|host| registrable(host) != Some(domain));
     match registrable(&host) {
