@@ -149,7 +149,8 @@ impl Withdrawal {
     ) -> impl Iterator<Item = HeaderValue> + 'w {
         let demands = name::demands(&cookie.name);
         let declaration = cookie.declaration.map(|id| context.charter.declaration(id));
-        let partitioned = self.is_secure && declaration.is_some_and(is_partitioned);
+        // A copy in the site's own partition (CHIPS) is another cookie, and looks like this one.
+        let partitioned = self.is_secure && !declaration.is_some_and(is_unpartitioned);
         let further = declaration.and_then(declared_path).filter(|_| !demands.host);
         let paths = ["/"].into_iter().chain(further);
         let parents = domain::cookie_domains(context.host).take_while(move |_| !demands.host);
@@ -207,8 +208,8 @@ pub fn expire(
     }
 }
 
-fn is_partitioned(declaration: &Declaration) -> bool {
-    declaration.forced.partitioned == Some(true)
+fn is_unpartitioned(declaration: &Declaration) -> bool {
+    declaration.forced.partitioned == Some(false)
 }
 
 /// The path that the declaration forces, where it is not the one that every cookie is expired on.
