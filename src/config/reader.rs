@@ -83,7 +83,8 @@ impl<'t> Document<'t> {
 
     /// The line, from 1, of a place in the text.
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
-        self.text[..span.start.min(self.text.len())].matches('\n').count() + 1
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        memchr::memchr_iter(b'\n', before).count() + 1
     }
 
     /// The column in characters, from 1, of a place in the text.

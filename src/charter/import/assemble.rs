@@ -8,8 +8,8 @@ use super::page::{Block, Cell, MAX_CELL_CHARS, Page, Row};
 use super::section::{self, Class};
 use super::words::{clean, compose, fold};
 use super::{
-    ANONYMOUS, Found, Import, ImportError, MAX_PATTERNS, MAX_ROWS, NO_HEADINGS, Unplaced, host_of,
-    vertical,
+    ANONYMOUS, Found, Import, ImportError, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_ROWS, NO_HEADINGS,
+    Unplaced, host_of, vertical,
 };
 use crate::charter::duration::{self, Told};
 use crate::charter::{Category, Entry, Language, LifetimeCap, Pattern, Register};
@@ -73,13 +73,18 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     Ok(import)
 }
 
-/// Each declaration carries the texts of its row, and each pattern is held against every other.
+/// Each declaration carries the texts of its row, and each pattern is held against every other, at a
+/// cost of their lengths' product.
 fn check_count(found: &[Found]) -> Result<(), ImportError> {
-    let patterns = found.iter().filter(|found| found.entry.name.exact().is_none()).count();
     if found.len() > MAX_ROWS {
         return Err(ImportError::TooLong);
     }
-    if patterns > MAX_PATTERNS { Err(ImportError::TooManyPatterns) } else { Ok(()) }
+    let names = found.iter().map(|found| &found.entry.name);
+    let patterns = names.filter(|name| name.exact().is_none());
+    let (count, bytes) = patterns
+        .fold((0, 0), |(count, bytes), pattern| (count + 1, bytes + pattern.as_str().len()));
+    let is_much = count > MAX_PATTERNS || bytes > MAX_PATTERN_BYTES;
+    if is_much { Err(ImportError::TooManyPatterns) } else { Ok(()) }
 }
 
 fn push_line(texts: &mut String, text: &str) {

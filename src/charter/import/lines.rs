@@ -378,10 +378,10 @@ fn is_long(line: &str) -> bool {
     ["---", "===", "__", "--+", "==", "─", "━"].iter().any(|stroke| line.contains(stroke))
 }
 
-/// Whether the line is a row between pipes.
+/// Whether the line is a row of pipes; the last one may be left out, as in AsciiDoc.
 fn has_pipes(line: &str) -> bool {
     let line = line.trim();
-    line.len() > 1 && line.starts_with('|') && line.ends_with('|')
+    line.len() > 1 && line.starts_with('|')
 }
 
 /// The cells between pipes; one after a backslash is not between cells (GFM, tables).

@@ -23,8 +23,10 @@ use super::{Entry, Language};
 /// The most rows of all tables of a page, and the most declarations.
 const MAX_ROWS: usize = 10_000;
 
-/// The most names with a wildcard; the longest lists of consent tools have some hundred.
+/// The most names with a wildcard, and bytes of all of them; the longest lists of consent tools have
+/// some hundred.
 const MAX_PATTERNS: usize = 1_000;
+const MAX_PATTERN_BYTES: usize = 32 * 1024;
 
 /// Why a row in columns cannot be read.
 const NO_HEADINGS: &str = "no heading says what its columns hold";
@@ -93,7 +95,7 @@ pub enum ImportError {
     NoTable,
     /// Its tables have more than 10,000 rows, or declare more cookies.
     TooLong,
-    /// It has more than 1,000 names with a wildcard.
+    /// It has more than 1,000 names with a wildcard, or longer ones than any charter.
     TooManyPatterns,
     /// It is not JSON.
     Json {
@@ -112,7 +114,11 @@ impl fmt::Display for ImportError {
             ),
             Self::TooLong => write!(f, "the tables have more than {MAX_ROWS} rows or cookies"),
             Self::TooManyPatterns => {
-                write!(f, "more than {MAX_PATTERNS} names have a wildcard, which no charter needs")
+                write!(
+                    f,
+                    "more than {MAX_PATTERNS} names have a wildcard, or they are longer than {} KiB in all",
+                    MAX_PATTERN_BYTES >> 10
+                )
             }
             Self::Json { message, .. } => write!(f, "the page is not JSON: {message}"),
         }

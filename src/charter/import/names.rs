@@ -87,12 +87,17 @@ fn without_remarks(text: &str) -> (String, Vec<String>) {
     (kept, remarks)
 }
 
-/// The text with a star for each placeholder: `#`, `<id>`, `{site}`, a run of `X` on its own, and
-/// an ellipsis at the end of a name.
+/// The text with a star for each placeholder: `#`, `<id>`, `{site}`, a run of `X` on its own, further
+/// ones of the same name however short, and an ellipsis at the end of a name.
 fn with_globs(line: &str) -> String {
     let mut globbed = String::with_capacity(line.len());
     let mut rest = line;
+    // The sign that stands for something in the name at hand.
+    let mut sign = None;
     while let Some(c) = rest.chars().next() {
+        if c.is_whitespace() || matches!(c, ',' | ';' | '/') {
+            sign = None;
+        }
         let (replaced, taken) = match c {
             '\\' => {
                 let escaped = rest.chars().nth(1).map_or(0, char::len_utf8);
@@ -108,7 +113,10 @@ fn with_globs(line: &str) -> String {
                 let is_alone = |c: char| !c.is_alphanumeric();
                 let alone = globbed.chars().next_back().is_none_or(is_alone)
                     && rest[run..].chars().next().is_none_or(is_alone);
-                (if run >= 3 && alone { "*" } else { &rest[..run] }, run)
+                if alone && run >= 3 {
+                    sign = Some(c);
+                }
+                (if alone && sign == Some(c) { "*" } else { &rest[..run] }, run)
             }
             '…' => ("*", '…'.len_utf8()),
             '.' if rest.starts_with("...") => {
@@ -324,7 +332,8 @@ mod tests {
             ("_hj{site}_id", "_hj*_id"),
             ("_pk_id.*", "_pk_id.*"),
             ("_ga_XXXXXXXXXX", "_ga_*"),
-            ("_gat_gtag_UA_xxxxx_x", "_gat_gtag_UA_*_x"),
+            ("_gat_gtag_UA_xxxxx_x", "_gat_gtag_UA_*_*"),
+            ("_gat_UA-XXXX-X, x-X", "_gat_UA-*-* x-X"),
             ("xxxl", "xxxl"),
             ("maxxx", "maxxx"),
             ("_hjSession…", "_hjSession*"),

@@ -413,6 +413,8 @@ fn names_without_end_are_refused() {
     let overlapping = |i: usize| format!("*{i:04}*\tx\n");
     assert_eq!(rows(&overlapping, MAX_PATTERNS + 1), Err(ImportError::TooManyPatterns));
     assert_eq!(rows(&overlapping, MAX_PATTERNS).expect("a table").found.len(), 1);
+    let long = |i: usize| format!("{}{i:04}??\tx\n", "?a".repeat(100));
+    assert_eq!(rows(&long, 200), Err(ImportError::TooManyPatterns));
 }
 
 /// OneTrust's lists: hosts under a heading that speaks of cookies, and a lifetime for each name.
@@ -437,4 +439,12 @@ fn a_list_of_terms_is_not_lost_beside_a_table() {
     assert_eq!(import.found.len(), 1);
     assert_eq!(import.found[0].entry.purpose, "Compter 2 ans");
     assert_eq!(import.unplaced[0].text, "sid | Visite");
+}
+
+#[test]
+fn cells_below_each_other_are_not_lost() {
+    reads(
+        "|===\n|Nom |Finalité\n\n|_ga\n|Mesure\n|===\n",
+        &["4! _ga (it stands alone)", "5! Mesure (it stands alone)"],
+    );
 }
