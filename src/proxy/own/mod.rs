@@ -32,7 +32,7 @@ use crate::cookie::Pairs;
 use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
 use crate::policy::Context;
-use crate::telemetry::{ProofLog, RecordedChoice};
+use crate::telemetry::{ProofLog, RecordedChoice, charter_hash};
 
 /// Everything below it is the firewall's own.
 const PREFIX: &str = "/.well-known/cookie-firewall/";
@@ -119,9 +119,7 @@ impl Pages {
     fn shown(&self, site: &Site, language: Language) -> &Shown {
         self.shown[language as usize].get_or_init(|| {
             let view = CharterView::of(&site.config.domain, &site.config.charter);
-            let json = render::page_json(&view, language);
-            let hash = digest::digest(&digest::SHA256, json.as_bytes());
-            let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = charter_hash(render::page_json(&view, language).as_bytes());
             let title = site.config.page.title.as_deref();
             Shown { published: Published::new(&view, language, title), hash }
         })
