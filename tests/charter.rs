@@ -435,4 +435,6 @@ fn addresses_that_lead_nowhere() {
     fails(1, "more than 5 redirects", &["charter", "import", &address], b"");
     let (address, _) = serve(vec![answer("302 Found\r\nlocation: ftp://x/", b"")]);
     fails(1, "is not http://host/", &["charter", "import", &address], b"");
+    let (address, _) = serve(vec![answer("200 OK\r\ncontent-encoding: gzip", b"\x1f\x8b")]);
+    fails(1, "curl --compressed", &["charter", "import", &address], b"");
 }

@@ -102,7 +102,8 @@ fn entity(rest: &str, text: &mut String) -> usize {
     end + 1
 }
 
-/// A line break becomes one, known elements go, an address is shown; `<id>` is no element.
+/// A line break becomes one, known elements go, an address is shown; `<id>` is no element, and
+/// `<data>` that is never closed was not meant as one.
 fn tag(rest: &str, text: &mut String) -> usize {
     let Some(end) = rest.find('>') else {
         text.push('<');
@@ -119,10 +120,16 @@ fn tag(rest: &str, text: &mut String) -> usize {
         text.push('\n');
     } else if inner.starts_with("http://") || inner.starts_with("https://") {
         text.push_str(inner);
-    } else if !super::html::is_element(&name) {
+    } else if !super::html::is_element(&name) || is_left_open(&rest[end..], inner, &name) {
         text.push_str(&rest[..=end]);
     }
     end + 1
+}
+
+/// Whether nothing in `rest` closes the element `name`, which has no attributes and needs closing.
+fn is_left_open(rest: &str, inner: &str, name: &str) -> bool {
+    let is_void = ["img", "hr", "wbr", "input"].contains(&name);
+    inner == name && !is_void && !rest.to_ascii_lowercase().contains(&format!("</{name}"))
 }
 
 /// A link or an image shows its text.

@@ -152,7 +152,14 @@ pub fn format_of(text: &str) -> Format {
         return Format::Json;
     }
     let lower = text.to_ascii_lowercase();
-    let has = |tags: &[&str]| tags.iter().any(|tag| lower.contains(tag));
+    // `<tracker-id>` begins like a row, and is a placeholder.
+    let is_tag =
+        |at: usize| lower[at..].starts_with(|c: char| c.is_whitespace() || ">/".contains(c));
+    let has = |tags: &[&str]| {
+        let mut ends =
+            tags.iter().flat_map(|tag| lower.match_indices(tag).map(|(at, tag)| at + tag.len()));
+        ends.any(is_tag)
+    };
     if has(&["<!doctype html", "<html", "<body"]) {
         return Format::Html;
     }

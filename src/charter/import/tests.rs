@@ -353,6 +353,8 @@ fn formats() {
         ("a | b\n--|--\n", Format::Markdown),
         ("## x\n<table>", Format::Markdown),
         ("_ga_<id>\tx", Format::Text),
+        ("_gat_<tracker-id>\tx", Format::Text),
+        ("_gat_<link_id>\tx\n<list-id>", Format::Text),
     ];
     for (text, expected) in cases {
         assert_eq!(format_of(text), expected, "{text}");
@@ -446,5 +448,13 @@ fn cells_below_each_other_are_not_lost() {
     reads(
         "|===\n|Nom |Finalité\n\n|_ga\n|Mesure\n|===\n",
         &["4! _ga (it stands alone)", "5! Mesure (it stands alone)"],
+    );
+}
+
+#[test]
+fn placeholders_that_are_called_like_elements() {
+    reads(
+        "| Cookie | Purpose |\n|---|---|\n| time-<time> | <b>x</b> |\n| x-<data> | <i>y |\n",
+        &["3: time-*|||x|unclassified||", "4: x-*|||<i>y|unclassified||"],
     );
 }

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,
+};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -47,6 +49,8 @@ pub(super) enum FetchError {
     /// The server answers with another status.
     Status(http::StatusCode),
     TooManyRedirects,
+    /// The page comes compressed all the same.
+    Encoded,
     TooLarge,
     TimedOut,
 }
@@ -59,6 +63,7 @@ impl fmt::Display for FetchError {
             Self::Http(_) => f.write_str("the server does not speak HTTP as it should"),
             Self::Status(status) => write!(f, "the server answers {status}"),
             Self::TooManyRedirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
+            Self::Encoded => f.write_str("the server compresses what was asked for as it is; fetch it with curl --compressed"),
             Self::TooLarge => write!(f, "the page is larger than {} MiB", MAX_BYTES >> 20),
             Self::TimedOut => write!(f, "not done after {} seconds", TIMEOUT.as_secs()),
         }
@@ -221,6 +226,9 @@ where
 }
 
 async fn read(uri: &Uri, response: Response<Incoming>) -> Result<Fetched, FetchError> {
+    if response.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(FetchError::Encoded);
+    }
     let content_type = response.headers().get(CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_html = content_type.starts_with("text/html") || content_type.contains("xhtml");
