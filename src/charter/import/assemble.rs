@@ -34,10 +34,12 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     for block in page.blocks {
         match block {
             Block::Heading { level, text } => {
+                assembler.is_about_cookies |= names_cookies(&text);
                 assembler.heading(level, &text);
                 push_line(&mut texts, &text);
             }
             Block::Paragraph(text) => {
+                assembler.is_about_cookies |= names_cookies(&text);
                 assembler.paragraph(&text);
                 push_line(&mut texts, &text);
             }
@@ -95,6 +97,8 @@ fn push_line(texts: &mut String, text: &str) {
 #[derive(Default)]
 struct Assembler {
     is_rendered: bool,
+    /// Whether the page has spoken of cookies yet; lists before that are menus.
+    is_about_cookies: bool,
     /// The headings in force, each with the category it speaks of.
     sections: Vec<(u8, Option<Category>)>,
     /// Whether a row has been read since the last unmarked section.
@@ -148,6 +152,9 @@ impl Assembler {
     /// An item of the form `name: purpose` is a row of its own, if the name looks like a cookie's: it
     /// is code, or has an underscore. Under the heading of a category, one that does not is kept.
     fn item(&mut self, line: usize, text: &str, is_code: bool) {
+        if !self.is_about_cookies && self.section().is_none() && self.columns.is_empty() {
+            return self.paragraph(text);
+        }
         const BETWEEN: [&str; 5] = [" : ", ": ", " – ", " — ", " - "];
         let parts = BETWEEN.iter().filter_map(|between| text.split_once(between));
         let Some((name, purpose)) = parts.min_by_key(|(name, _)| name.len()) else {
@@ -417,6 +424,11 @@ fn category(text: &str) -> Option<Category> {
         Class::Is(category) => Some(category),
         Class::Unclear | Class::Silent => None,
     }
+}
+
+fn names_cookies(text: &str) -> bool {
+    const WORDS: &[&str] = &["cookie", "cookies", "traceur", "traceurs", "tracker", "trackers"];
+    fold(text).split(' ').any(|word| WORDS.contains(&word))
 }
 
 fn is_announcement(row: &Row) -> bool {

@@ -458,3 +458,11 @@ fn placeholders_that_are_called_like_elements() {
         &["3: time-*|||x|unclassified||", "4: x-*|||<i>y|unclassified||"],
     );
 }
+
+/// A portal's menus and lists of data sets have names with underscores, too.
+#[test]
+fn a_list_before_anything_is_said_of_cookies_declares_none() {
+    let page = "<ul><li>jeux_de_donnees : arbres<li>Politique de cookies</ul><h1>Nos cookies</h1>\n\
+                <ul><li>_pk_id : compter</ul>";
+    reads(page, &["2: _pk_id|||compter|unclassified||"]);
+}
