@@ -326,6 +326,23 @@ fn nobody_consents_to_ids_of_cookies_that_are_not_declared() {
     }
 }
 
+/// As an import leaves cookies of which the published page says no category.
+#[test]
+fn what_nobody_has_classified_is_not_asked_for_and_never_passes() {
+    let cookie =
+        "[[cookie]]\nname = \"x\"\ncategory = \"unclassified\"\nconsent = \"unclassified\"\n";
+    let origin = Origin::fixed(setting("200 OK", &[b"x=1; Path=/"]));
+    let firewall = site(&origin, cookie).start();
+    let text = firewall.get(PAGE, &[]).text();
+    assert!(
+        !text.contains("name=\"category\" value=\"unclassified\"") && text.contains("Non classé")
+    );
+    let accepted = post(&firewall, "choice=accept&category=unclassified", &[SAME]);
+    assert!(passing(&firewall, &kept(&accepted)).is_empty());
+    let crafted = kept(&accepted).replace("%7B", "%7B%22unclassified%22%3Atrue%2C");
+    assert!(passing(&firewall, &crafted).is_empty());
+}
+
 /// A site whose choices are proved in `proof.jsonl`.
 fn proved(origin: &Origin) -> Firewall {
     site(origin, "").main("[proof]\npath = \"proof.jsonl\"\n").start()

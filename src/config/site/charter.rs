@@ -3,7 +3,7 @@
 use super::consent::Consent;
 use super::{cnil, covers, is_host_name};
 use crate::charter::{
-    Category, Charter, Declaration, DomainRule, Forced, LifetimeCap, Need, Pattern, Scopes,
+    Category, Charter, Declaration, DomainRule, Entry, Forced, LifetimeCap, Need, Pattern, Scopes,
 };
 use crate::config::reader::{At, Document, Table};
 use crate::consent::{Ids, MAX_IDS, Tool};
@@ -195,6 +195,10 @@ fn need(
     match id {
         Some(at) => {
             check_id(document, &at, category, consent);
+            if *category == Entry::unclassified() {
+                // An id would have the visitor asked for what nobody can say.
+                return Need::Consent(Ids::NONE);
+            }
             // Beyond the limit the whole charter is refused.
             consent.id(at.value).map_or(Need::Consent(Ids::NONE), Need::Consent)
         }
