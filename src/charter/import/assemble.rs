@@ -24,7 +24,8 @@ const MAX_NAMES: usize = 100;
 pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     let rows = page.blocks.iter().map(|block| match block {
         Block::Table(rows) | Block::Continued(rows) => rows.len(),
-        _ => 1,
+        Block::Loose(..) | Block::Item { .. } => 1,
+        Block::Heading { .. } | Block::Paragraph(_) => 0,
     });
     if rows.sum::<usize>() > MAX_ROWS {
         return Err(ImportError::TooLong);

@@ -103,7 +103,7 @@ fn entity(rest: &str, text: &mut String) -> usize {
 }
 
 /// A line break becomes one, known elements go, an address is shown; `<id>` is no element, and
-/// `<data>` that is never closed was not meant as one.
+/// `<data>` that is part of a name and never closed was not meant as one.
 fn tag(rest: &str, text: &mut String) -> usize {
     let Some(end) = rest.find('>') else {
         text.push('<');
@@ -120,16 +120,23 @@ fn tag(rest: &str, text: &mut String) -> usize {
         text.push('\n');
     } else if inner.starts_with("http://") || inner.starts_with("https://") {
         text.push_str(inner);
-    } else if !super::html::is_element(&name) || is_left_open(&rest[end..], inner, &name) {
+    } else if !super::html::is_element(&name)
+        || inner == name && goes_on(text) && is_left_open(&rest[end..], &name)
+    {
         text.push_str(&rest[..=end]);
     }
     end + 1
 }
 
-/// Whether nothing in `rest` closes the element `name`, which has no attributes and needs closing.
-fn is_left_open(rest: &str, inner: &str, name: &str) -> bool {
+/// Whether a name may go on after `text`.
+fn goes_on(text: &str) -> bool {
+    text.ends_with(|c: char| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
+/// Whether nothing in `rest` closes the element `name`, which needs closing.
+fn is_left_open(rest: &str, name: &str) -> bool {
     let is_void = ["img", "hr", "wbr", "input"].contains(&name);
-    inner == name && !is_void && !rest.to_ascii_lowercase().contains(&format!("</{name}"))
+    !is_void && !rest.to_ascii_lowercase().contains(&format!("</{name}"))
 }
 
 /// A link or an image shows its text.

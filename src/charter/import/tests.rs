@@ -455,7 +455,16 @@ fn cells_below_each_other_are_not_lost() {
 fn placeholders_that_are_called_like_elements() {
     reads(
         "| Cookie | Purpose |\n|---|---|\n| time-<time> | <b>x</b> |\n| x-<data> | <i>y |\n",
-        &["3: time-*|||x|unclassified||", "4: x-*|||<i>y|unclassified||"],
+        &["3: time-*|||x|unclassified||", "4: x-*|||y|unclassified||"],
+    );
+}
+
+#[test]
+fn prose_may_be_long() {
+    let page = "<h2>Cookies</h2>".to_owned() + &"<p>x".repeat(2 * MAX_ROWS);
+    reads(
+        &(page + "<table><tr><th>Nom<th>But<tr><td>_ga<td>x</table>"),
+        &["1: _ga|||x|unclassified||"],
     );
 }
 
