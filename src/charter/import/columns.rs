@@ -58,9 +58,9 @@ const WORDS: &[(Column, &str)] = &[
 const MAX_HEADING_WORDS: usize = 8;
 
 /// The columns that `row` announces; `None` where it is no row of headings: those name a column of
-/// cookies, know most of the others, and are short.
+/// cookies, know most of the others, are short, and are more than a line across the table.
 pub(super) fn announced(row: &Row) -> Option<Vec<Column>> {
-    if row.cells.len() > MAX_COLUMNS {
+    if row.cells.len() > MAX_COLUMNS || row.spans_all() {
         return None;
     }
     let mut columns: Vec<Column> = Vec::with_capacity(row.cells.len());

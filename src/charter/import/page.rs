@@ -86,6 +86,12 @@ impl Row {
             && cells.into_iter().all(|cell| is_stroke(cell.text.trim()))
     }
 
+    /// Whether one cell reaches across several columns, and there is no other.
+    pub(super) fn spans_all(&self) -> bool {
+        let is_same = |pair: &[Cell]| Rc::ptr_eq(&pair[0].text, &pair[1].text);
+        self.cells.len() > 1 && self.cells.windows(2).all(is_same)
+    }
+
     /// The one cell that is not blank, and the column where it begins.
     pub(super) fn only_cell(&self) -> Option<(usize, &Cell)> {
         let mut filled = self.cells.iter().enumerate().filter(|(_, cell)| !cell.is_blank());

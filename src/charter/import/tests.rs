@@ -460,6 +460,20 @@ fn placeholders_that_are_called_like_elements() {
 }
 
 #[test]
+fn a_heading_across_the_table_is_a_section_and_names_no_columns() {
+    reads(
+        "<table><tr><th>Nom<th>Finalité<th>Durée<tr><th colspan=3>Cookies nécessaires<tr><td>s<td>x\
+         <td>session\n<tr><th colspan=3>Cookies tiers<tr><td>_ga<td>y<td>13 mois</table>",
+        &[
+            "1: s|||x|necessary|session|",
+            "2: _ga|||y|third-party|13 months|",
+            "1! Cookies nécessaires (it is taken for the category \"necessary\" of the next rows)",
+            "2! Cookies tiers (it is taken for the category \"third-party\" of the next rows)",
+        ],
+    );
+}
+
+#[test]
 fn prose_may_be_long() {
     let page = "<h2>Cookies</h2>".to_owned() + &"<p>x".repeat(2 * MAX_ROWS);
     reads(
