@@ -339,6 +339,7 @@ fn what_goes_wrong_is_told() {
     fails(2, "no table of cookies was found", &["charter", "import"], b"nothing");
     fails(2, "not JSON", &["charter", "import", "--format", "json"], b"{");
     fails(2, "cannot read nowhere.txt", &["charter", "import", "nowhere.txt"], b"");
+    fails(2, "cannot read .", &["charter", "import", "."], b"");
     fails(2, "is not a domain", &["charter", "import", "--domain", "http://x"], LATIN_1);
     fails(2, "larger than 4 MiB", &["charter", "import"], &vec![b'a'; (4 << 20) + 1]);
     fails(1, "http://127.0.0.1:1/", &["charter", "import", "http://127.0.0.1:1/"], b"");
@@ -410,6 +411,19 @@ fn serve(answers: Vec<Vec<u8>>) -> (String, std::thread::JoinHandle<Vec<String>>
 fn answer(head: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
+}
+
+/// A column that looks like one of categories may hold anything; what is handed out passes.
+#[test]
+fn more_categories_than_a_site_can_have() {
+    let rows: String = (0..200).map(|i| format!("c{i}\tkind{i}\n")).collect();
+    for page in
+        [format!("Cookie\tCategory\n{rows}"), format!("Cookie\tCategory\ntarteaucitron\tx\n{rows}")]
+    {
+        let (site, report) = succeeds(&["charter", "import", "--domain", "x.fr"], page.as_bytes());
+        assert!(site.contains("# line 201: kind199\n") || site.contains("# line 202: kind199\n"));
+        assert!(report.contains("in no category of the page"), "{report}");
+    }
 }
 
 #[test]

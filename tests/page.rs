@@ -261,6 +261,14 @@ fn a_hostile_charter_is_text() {
 }
 
 #[test]
+fn a_title_is_in_the_language_of_its_site() {
+    let firewall = site(&origin(), "[page]\ntitle = \"Vos cookies\"\n").start();
+    let title = |language| firewall.get(&format!("{PAGE}?lang={language}"), &[]).text();
+    assert!(title("fr").contains("<h1>Vos cookies</h1>"));
+    assert!(title("en").contains("<h1>Cookie charter of data.example.fr</h1>"));
+}
+
+#[test]
 fn the_logo_and_the_colour_of_a_site() {
     let page = "[page]\nlogo = \"logo.svg\"\naccent = \"#005A30\"";
     let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>";

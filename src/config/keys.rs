@@ -389,7 +389,7 @@ const PAGE: &[Key] = &[
         Kind::String,
         "A second address of the page, such as \"/cookies/\". Default: none.",
     ),
-    key("title", Kind::String, "Its title. Default: the charter's."),
+    key("title", Kind::String, "Its title in the site's language. Default: the charter's."),
     key(
         "accent",
         Kind::String,

@@ -20,6 +20,10 @@ const UNMARKED: u8 = 7;
 /// The most names in one cell; lists of Google's cookies have some thirty.
 const MAX_NAMES: usize = 100;
 
+/// The most categories of a site's own: what its consent tool's usual ids leave of
+/// [`MAX_IDS`](crate::consent::MAX_IDS).
+const MAX_OWN_CATEGORIES: usize = 112;
+
 /// Makes sense of `page`.
 pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     let rows = page.blocks.iter().map(|block| match block {
@@ -72,6 +76,7 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
         unplaced: assembler.unplaced,
     };
     set_clashes_aside(&mut import);
+    keep_few_categories(&mut import.found);
     import.unplaced.sort_by_key(|unplaced| unplaced.line);
     Ok(import)
 }
@@ -519,6 +524,23 @@ fn set_clashes_aside(import: &mut Import) {
             at += 1;
             !gone.contains(&(at - 1))
         });
+    }
+}
+
+/// Each category of the site's own takes a consent id, of which a site has few; further ones are
+/// left to be classified.
+fn keep_few_categories(found: &mut [Found]) {
+    let mut known = HashSet::new();
+    for Found { entry, notes, .. } in found {
+        let name = entry.category.as_str();
+        if matches!(entry.category, Category::Own(_)) && !known.contains(name) {
+            if known.len() < MAX_OWN_CATEGORIES {
+                known.insert(name.to_owned());
+            } else {
+                notes.push(name.to_owned());
+                entry.category = Entry::unclassified();
+            }
+        }
     }
 }
 

@@ -99,29 +99,29 @@ fn get(page: &str) -> Result<Page, Failure> {
         let (is_html, host) = (fetched.is_html, Some(fetched.host));
         return Ok(Page { text, is_html, host, source: page.to_owned() });
     }
+    let cannot = |error: io::Error| {
+        Failure::usage(Context { what: format!("cannot read {page}"), error: error.into() })
+    };
     let (bytes, source) = if page == "-" {
         let input = io::stdin();
         if input.is_terminal() {
             output::tell("reading the page from standard input; Ctrl+D ends it");
         }
-        (limited(input.lock())?, "standard input".to_owned())
+        (limited(input.lock()).map_err(cannot)?, "standard input".to_owned())
     } else {
-        let cannot = |error: io::Error| {
-            Failure::usage(Context { what: format!("cannot read {page}"), error: error.into() })
-        };
-        (limited(File::open(page).map_err(cannot)?)?, page.to_owned())
+        (File::open(page).and_then(limited).map_err(cannot)?, page.to_owned())
     };
     let text = charset::decoded(&bytes, None);
     Ok(Page { text, is_html: false, host: None, source })
 }
 
 /// All that comes, up to the limit.
-fn limited(input: impl Read) -> Result<Vec<u8>, Failure> {
+fn limited(input: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     input.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_BYTES {
-        return Err(Failure::usage(format!("the page is larger than {} MiB", MAX_BYTES >> 20)));
+        return Err(io::Error::other(format!("the page is larger than {} MiB", MAX_BYTES >> 20)));
     }
     Ok(bytes)
 }

@@ -120,7 +120,8 @@ impl Pages {
         self.shown[language as usize].get_or_init(|| {
             let view = CharterView::of(&site.config.domain, &site.config.charter);
             let hash = charter_hash(render::page_json(&view, language).as_bytes());
-            let title = site.config.page.title.as_deref();
+            // A title of the site's own is in its own language.
+            let title = site.config.page.title.as_deref().filter(|_| language == own(site));
             Shown { published: Published::new(&view, language, title), hash }
         })
     }
@@ -143,7 +144,7 @@ impl<'r> Visit<'r> {
         let fields = || form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let asked = fields().find(|(name, _)| name == "lang").map(|(_, value)| value);
         let accepted = headers.get_all(ACCEPT_LANGUAGE).into_iter().map(HeaderValue::as_bytes);
-        let own = Language::tagged(&found.site.config.language).unwrap_or_default();
+        let own = own(found.site);
         Self {
             site: found.site,
             host: &found.host,
@@ -351,6 +352,11 @@ impl<'r> Visit<'r> {
         response.headers_mut().entry(VARY).or_insert(HeaderValue::from_static("Accept-Language"));
         response
     }
+}
+
+/// The language of a site.
+fn own(site: &Site) -> Language {
+    Language::tagged(&site.config.language).unwrap_or_default()
 }
 
 fn redirect(status: StatusCode, location: &str) -> Response<ResponseBody> {
