@@ -1,4 +1,4 @@
-//! Reading a published charter: text, Markdown, HTML or JSON to the entries it declares.
+//! Reading a published charter: text, Markdown, HTML, CSV or JSON to the entries it declares.
 //!
 //! Nothing is guessed. Each row of a table becomes entries, or is handed back with its line and the
 //! reason; what a row says besides becomes notes. Fetching and decoding a page, and writing a site
@@ -6,6 +6,7 @@
 
 mod assemble;
 mod columns;
+mod csv;
 mod html;
 mod inline;
 mod json;
@@ -49,6 +50,8 @@ pub enum Format {
     Html,
     /// JSON: a list of objects, or an object that holds one.
     Json,
+    /// Values between commas or semicolons, as spreadsheets write them.
+    Csv,
 }
 
 /// What a page declares.
@@ -110,7 +113,7 @@ impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTable => f.write_str(
-                "no table of cookies was found: one has a row of headings, one of them \"cookie\" or \"nom\", and columns by tabs, pipes, aligned spaces or HTML",
+                "no table of cookies was found: one has a row of headings, one of them \"cookie\" or \"nom\", and columns by tabs, pipes, aligned spaces, commas, semicolons or HTML",
             ),
             Self::TooLong => write!(f, "the tables have more than {MAX_ROWS} rows or cookies"),
             Self::TooManyPatterns => {
@@ -139,6 +142,7 @@ pub fn read(text: &str, format: Format) -> Result<Import, ImportError> {
         Format::Markdown => lines::read(text, lines::Markup::Markdown),
         Format::Html => html::read(text, 1),
         Format::Json => json::read(text)?,
+        Format::Csv => csv::read(text),
     };
     assemble::assemble(page)
 }
@@ -170,6 +174,7 @@ pub fn format_of(text: &str) -> Format {
     match has(&["<table", "<tr", "<td", "<dl", "<li", "<h1", "<h2", "<h3"]) {
         true if has_headings => Format::Markdown,
         true => Format::Html,
+        false if csv::separator_of(start).is_some() => Format::Csv,
         false => Format::Text,
     }
 }

@@ -353,6 +353,7 @@ fn formats() {
         ("a | b\n--|--\n", Format::Markdown),
         ("## x\n<table>", Format::Markdown),
         ("_ga_<id>\tx", Format::Text),
+        ("Nom;Finalité\n_ga;x", Format::Csv),
         ("_gat_<tracker-id>\tx", Format::Text),
         ("_gat_<link_id>\tx\n<list-id>", Format::Text),
     ];
@@ -488,4 +489,17 @@ fn a_list_before_anything_is_said_of_cookies_declares_none() {
     let page = "<ul><li>jeux_de_donnees : arbres<li>Politique de cookies</ul><h1>Nos cookies</h1>\n\
                 <ul><li>_pk_id : compter</ul>";
     reads(page, &["2: _pk_id|||compter|unclassified||"]);
+}
+
+#[test]
+fn what_a_spreadsheet_exports() {
+    reads(
+        "\"Cookie\",\"Provider\",\"Purpose\",\"Duration\"\n_ga,Google,\"Stats, and\nmore\",13 months\n\
+         \"_gid, _gat\",Google,x,1 day\n",
+        &[
+            "2: _ga|Google||Stats, and more|unclassified|13 months|",
+            "4: _gid|Google||x|unclassified|1 day|",
+            "4: _gat|Google||x|unclassified|1 day|",
+        ],
+    );
 }

@@ -16,7 +16,7 @@ pub(super) const MAX_BYTES: usize = 4 << 20;
 
 /// Turn a published charter page into a site file that passes `check`
 ///
-/// Reads text (columns by tabs, pipes or spaces), Markdown, HTML or JSON, in French or English.
+/// Reads text (columns by tabs, pipes or spaces), Markdown, HTML, CSV or JSON, in French or English.
 /// What cannot be placed stands in the site file as a comment with its line, and is reported on
 /// standard error with a count.
 #[derive(Debug, clap::Args)]
@@ -55,6 +55,8 @@ enum Form {
     Html,
     /// JSON, as `charter render --format json` writes it
     Json,
+    /// Values between commas or semicolons
+    Csv,
 }
 
 /// A page as it was got.
@@ -76,6 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Form::Markdown => Format::Markdown,
         Form::Html => Format::Html,
         Form::Json => Format::Json,
+        Form::Csv => Format::Csv,
     };
     let import = import::read(&page.text, format)
         .map_err(|error| Failure::usage(format!("{}: {error}", page.source)))?;
