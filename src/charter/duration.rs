@@ -5,13 +5,13 @@ use super::Language;
 /// Seconds in a unit, by its English and French names. A month is 30 days and a year 365, so that a
 /// cap is never longer than the calendar's.
 const UNITS: &[(&[&str], u64)] = &[
-    (&["s", "sec", "second", "seconds", "seconde", "secondes"], 1),
-    (&["min", "mn", "minute", "minutes"], 60),
-    (&["h", "hour", "hours", "heure", "heures"], 3_600),
+    (&["s", "sec", "secs", "second", "seconds", "seconde", "secondes"], 1),
+    (&["min", "mins", "mn", "minute", "minutes"], 60),
+    (&["h", "hr", "hrs", "hour", "hours", "heure", "heures"], 3_600),
     (&["d", "day", "days", "j", "jour", "jours"], 86_400),
     (&["w", "week", "weeks", "semaine", "semaines"], 7 * 86_400),
     (&["month", "months", "mois"], 30 * 86_400),
-    (&["y", "year", "years", "an", "ans", "année", "années"], 365 * 86_400),
+    (&["y", "yr", "yrs", "year", "years", "an", "ans", "année", "années"], 365 * 86_400),
 ];
 
 /// The longest duration accepted, in seconds: it fits the `Max-Age` that is written.
@@ -110,7 +110,10 @@ pub(super) fn told(text: &str) -> Told {
     if ["", "non precisee", "non precise", "not stated"].contains(&words.as_str()) {
         return Told::Nothing;
     }
-    let is_session = words.split(' ').any(|word| word == "session" || word == "sessions");
+    let says = |stems: &[&str]| words.split(' ').any(|w| stems.iter().any(|s| w.starts_with(s)));
+    let is_closed = says(&["navigateur", "browser"]) && says(&["ferme", "clos"]);
+    let is_session =
+        is_closed || words.split(' ').any(|word| word == "session" || word == "sessions");
     let mut found = lifetimes(text);
     found.dedup();
     match (is_session, &*found) {
@@ -228,6 +231,11 @@ mod tests {
             ("session", Told::Session),
             ("Fin de la session", Told::Session),
             ("Session cookie", Told::Session),
+            ("Jusqu'à la fermeture du navigateur", Told::Session),
+            ("Until the browser is closed", Told::Session),
+            ("Fermeture du navigateur ou 1 an", Told::Unclear),
+            ("2 yrs", Told::Seconds(730 * day)),
+            ("10 mins", Told::Seconds(600)),
             ("", Told::Nothing),
             (" — ", Told::Nothing),
             ("Non précisée", Told::Nothing),
