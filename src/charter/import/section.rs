@@ -47,8 +47,31 @@ const STEMS: &[(&str, Category)] = &[
     ("social network", Category::ThirdParty),
 ];
 
-/// Words that turn the next one into its opposite.
-const NEGATIONS: &[&str] = &["non", "not", "pas", "sans", "without", "no", "aucun", "aucune"];
+/// Words that turn the next one into its opposite, or into a condition: `autres que nécessaires`,
+/// `if necessary`.
+const NEGATIONS: &[&str] = &[
+    "non", "not", "pas", "sans", "without", "no", "aucun", "aucune", "peu", "que", "than", "si",
+    "if", "when", "where",
+];
+
+/// Words that may stand between a negation and what it is about.
+const INTENSIFIERS: &[&str] = &["strictement", "strictly", "absolument", "absolutely"];
+
+/// Beginnings of words shortly before `necessary` with which it is the consent that is necessary, or
+/// other cookies that are meant: `votre consentement est nécessaire`, `sauf les nécessaires`.
+const OTHERWISE: &[&str] = &[
+    "consent",
+    "accord",
+    "autoris",
+    "accept",
+    "agree",
+    "permission",
+    "hors",
+    "hormis",
+    "sauf",
+    "except",
+    "exclu",
+];
 
 /// Words with which a text speaks of a part of the cookies only.
 const PARTIAL: &[&str] =
@@ -77,10 +100,8 @@ pub(super) fn class(text: &str) -> Class {
         else {
             continue;
         };
-        let before = folded[..at].split_whitespace().next_back().unwrap_or_default();
-        let earlier = folded[..at].split_whitespace().rev().nth(1).unwrap_or_default();
-        let intensified = ["strictement", "strictly", "absolument", "absolutely"].contains(&before);
-        if NEGATIONS.contains(&before) || intensified && NEGATIONS.contains(&earlier) {
+        let is_negated = before(&folded[..at]).is_some_and(|word| NEGATIONS.contains(&word));
+        if is_negated || *category == Category::Necessary && is_of_consent(&folded, at) {
             return Class::Unclear;
         }
         if !found.contains(&category) {
@@ -100,6 +121,21 @@ pub(super) fn class(text: &str) -> Class {
         ([_, other], Some(0)) | ([other, _], Some(1)) => Class::Is((*other).clone()),
         _ => Class::Unclear,
     }
+}
+
+/// The word that a text ends with, intensifiers left aside.
+fn before(text: &str) -> Option<&str> {
+    text.split_whitespace().rev().find(|word| !INTENSIFIERS.contains(word))
+}
+
+/// Whether what is called necessary at this place is something to be done or given, and no cookie.
+fn is_of_consent(folded: &str, at: usize) -> bool {
+    const NEAR: usize = 4;
+    let is_otherwise = |word: &str| OTHERWISE.iter().any(|stem| word.starts_with(stem));
+    let mut near = folded[..at].split_whitespace().rev().take(NEAR);
+    let next = folded[at..].split(' ').nth(1).unwrap_or_default();
+    let is_to_be_done = ["il est ", "it is "].iter().any(|words| folded[..at].ends_with(words));
+    is_to_be_done || is_otherwise(next) || near.any(is_otherwise)
 }
 
 /// Whether a paragraph stands as a heading does: short, and no sentence.
@@ -140,6 +176,15 @@ mod tests {
             ("Cookies tiers publicitaires", Class::Is(Marketing)),
             ("Cookies non nécessaires", Class::Unclear),
             ("Not strictly necessary", Class::Unclear),
+            ("Cookies pour lesquels votre consentement est nécessaire", Class::Unclear),
+            ("Cookies for which consent is strictly necessary", Class::Unclear),
+            ("Necessary consent", Class::Unclear),
+            ("Votre accord préalable est nécessaire pour les cookies suivants :", Class::Unclear),
+            ("Il est nécessaire d’accepter les cookies suivants :", Class::Unclear),
+            ("Autres cookies (si nécessaire)", Class::Unclear),
+            ("Cookies autres que strictement nécessaires", Class::Unclear),
+            ("All cookies except the necessary ones", Class::Unclear),
+            ("Cookies strictement nécessaires, exemptés de consentement", Class::Is(Necessary)),
             ("Cookies tiers nécessaires", Class::Unclear),
             ("Cookies fonctionnels et nécessaires", Class::Unclear),
             ("Nécessaires et statistiques", Class::Unclear),
