@@ -92,14 +92,17 @@ const MAX_HEADING_CHARS: usize = 120;
 pub(super) fn class(text: &str) -> Class {
     let folded = fold(text);
     let mut found: Vec<&Category> = Vec::new();
+    // Preferences by any other word than functional.
+    let mut has_comfort = false;
     for (at, _) in folded.match_indices(|c: char| c != ' ') {
         if at > 0 && folded.as_bytes()[at - 1] != b' ' {
             continue;
         }
-        let Some((_, category)) = STEMS.iter().find(|(stem, _)| folded[at..].starts_with(stem))
+        let Some((stem, category)) = STEMS.iter().find(|(stem, _)| folded[at..].starts_with(stem))
         else {
             continue;
         };
+        has_comfort |= *category == Category::Preferences && !is_functional(stem);
         let is_negated = before(&folded[..at]).is_some_and(|word| NEGATIONS.contains(&word));
         if is_negated || *category == Category::Necessary && is_of_consent(&folded, at) {
             return Class::Unclear;
@@ -115,12 +118,18 @@ pub(super) fn class(text: &str) -> Class {
     let third = found.iter().position(|category| **category == Category::ThirdParty);
     match (&*found, third) {
         ([], _) => Class::Silent,
-        ([Category::Necessary, Category::Preferences], _) => Class::Is(Category::Necessary),
+        ([Category::Necessary, Category::Preferences], _) if !has_comfort => {
+            Class::Is(Category::Necessary)
+        }
         ([one], _) => Class::Is((*one).clone()),
         ([Category::Necessary, _] | [_, Category::Necessary], _) => Class::Unclear,
         ([_, other], Some(0)) | ([other, _], Some(1)) => Class::Is((*other).clone()),
         _ => Class::Unclear,
     }
+}
+
+fn is_functional(stem: &str) -> bool {
+    stem.starts_with("fonction") || stem.starts_with("functional")
 }
 
 /// The word that a text ends with, intensifiers left aside.
@@ -179,6 +188,8 @@ mod tests {
             ("Cookies pour lesquels votre consentement est nécessaire", Class::Unclear),
             ("Cookies for which consent is strictly necessary", Class::Unclear),
             ("Necessary consent", Class::Unclear),
+            ("Cookies nécessaires et de personnalisation", Class::Unclear),
+            ("Necessary, functional and preference cookies", Class::Unclear),
             ("Votre accord préalable est nécessaire pour les cookies suivants :", Class::Unclear),
             ("Il est nécessaire d’accepter les cookies suivants :", Class::Unclear),
             ("Autres cookies (si nécessaire)", Class::Unclear),
