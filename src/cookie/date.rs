@@ -28,14 +28,12 @@ fn usual(text: &[u8]) -> Option<Found> {
         return None;
     };
     let [y1, y2, y3, y4, b' ', h1, h2, b':', n1, n2, b':', s1, s2] = year else { return None };
+    let is_weekday =
+        matches!(&[*w1, *w2, *w3], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun");
     let pair = |tens: &u8, ones: &u8| {
-        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-        digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+        let [tens, ones] = [tens, ones].map(|digit| u32::from(digit.wrapping_sub(b'0')));
+        (is_weekday && tens < 10 && ones < 10).then_some(tens * 10 + ones)
     };
-    // A weekday that is a month's name would be taken for the month.
-    if ![w1, w2, w3].iter().all(|b| b.is_ascii_alphabetic()) || month(&[*w1, *w2, *w3]).is_some() {
-        return None;
-    }
     Some(Found {
         time: Some([pair(h1, h2)?, pair(n1, n2)?, pair(s1, s2)?]),
         day: Some(pair(d1, d2)?),
@@ -86,7 +84,7 @@ impl Found {
             && minute <= 59
             && second <= 59;
         valid.then(|| {
-            days_from_civil(i64::from(year), month, day) * 86_400
+            days_from_civil(year, month, day) * 86_400
                 + i64::from(hour * 3600 + minute * 60 + second)
         })
     }
@@ -119,21 +117,23 @@ fn time(token: &[u8]) -> Option<[u32; 3]> {
 }
 
 fn month(token: &[u8]) -> Option<u32> {
-    match &token.first_chunk::<3>()?.map(|byte| byte.to_ascii_lowercase()) {
-        b"jan" => Some(1),
-        b"feb" => Some(2),
-        b"mar" => Some(3),
-        b"apr" => Some(4),
-        b"may" => Some(5),
-        b"jun" => Some(6),
-        b"jul" => Some(7),
-        b"aug" => Some(8),
-        b"sep" => Some(9),
-        b"oct" => Some(10),
-        b"nov" => Some(11),
-        b"dec" => Some(12),
-        _ => None,
-    }
+    let [a, b, c] = token.first_chunk::<3>()?;
+    let month = match &[a | 0x20, b | 0x20, c | 0x20] {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        _ => return None,
+    };
+    Some(month)
 }
 
 fn leading_digits(token: &[u8]) -> usize {
@@ -156,27 +156,24 @@ fn days_in_month(year: u32, month: u32) -> u32 {
 }
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March
-/// so that the leap day comes last.
-fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+/// so that the leap day comes last. The year is not its first.
+fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
-    let month = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month + 2) / 5 + i64::from(day) - 1;
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    365 * year + leap_days + day_of_year - 719_468
+    let month = (month + 9) % 12;
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    let leap_days = year / 4 - year / 100 + year / 400;
+    i64::from(365 * year + leap_days + day_of_year) - 719_468
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[test]
     fn the_usual_form_is_read_as_the_algorithm_reads_it() {
-        let slowly = |text: &str| {
-            let mut found = Found::default();
-            let tokens = text.as_bytes().split(|&b| is_delimiter(b)).filter(|t| !t.is_empty());
-            tokens.for_each(|token| found.take(token));
-            found.seconds()
-        };
         for text in [
             "Wed, 09 Jun 2021 10:18:14 GMT",
             "Wed, 39 Jun 2021 10:18:14 GMT",
@@ -191,7 +188,50 @@ mod tests {
             "12:, 09 Jun 2021 10:18:14 GMT",
             "Wed, 29 Feb 2023 10:18:14 GMT",
         ] {
-            assert_eq!(parse(text.as_bytes()), slowly(text), "{text:?}");
+            assert_eq!(parse(text.as_bytes()), slowly(text.as_bytes()), "{text:?}");
+        }
+    }
+
+    fn slowly(text: &[u8]) -> Option<i64> {
+        let mut found = Found::default();
+        let tokens = text.split(|&b| is_delimiter(b)).filter(|t| !t.is_empty());
+        tokens.for_each(|token| found.take(token));
+        found.seconds()
+    }
+
+    /// A date in the usual form, and some bytes to be changed in it.
+    fn nearly_usual() -> impl Strategy<Value = (String, Vec<(usize, u8)>)> {
+        let months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec jUN Xxx";
+        let weekdays = "Mon Tue Wed Thu Fri Sat Sun sun Mar Xyz";
+        let [months, weekdays] =
+            [months, weekdays].map(|names| select(names.split(' ').collect::<Vec<_>>()));
+        let time = (0..25u32, 0..62u32, 0..62u32);
+        let date = (weekdays, 0..34u32, months, 0..10_000u32, time).prop_map(
+            |(weekday, day, month, year, (h, m, s))| {
+                format!("{weekday}, {day:02} {month} {year:04} {h:02}:{m:02}:{s:02} GMT")
+            },
+        );
+        let bytes = select(b"019:;, aJj\t\x80".as_slice());
+        (date, prop::collection::vec((0..29usize, bytes), 0..3))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_nearly_usual_is_read_as_the_algorithm_reads_it((date, changes) in nearly_usual()) {
+            let mut date = date.into_bytes();
+            prop_assert_eq!(parse(&date), slowly(&date));
+            changes.into_iter().for_each(|(at, byte)| date[at] = byte);
+            prop_assert_eq!(parse(&date), slowly(&date));
+        }
+
+        #[test]
+        fn a_month_is_known_whatever_its_case(token in "(jan|feb|mar|dec|Jun|[a-zA-Z@`\x0e-\x2f]{0,4})") {
+            let name = token.get(..3).unwrap_or_default().to_ascii_lowercase();
+            let months = "jan feb mar apr may jun jul aug sep oct nov dec";
+            let known = months.split(' ').position(|month| month == name);
+            prop_assert_eq!(month(token.as_bytes()).map(|month| month as usize), known.map(|at| at + 1));
         }
     }
 

@@ -3,8 +3,6 @@
 use core::iter::successors;
 use core::net::IpAddr;
 
-use smallvec::SmallVec;
-
 /// What a user agent does with a cookie's domain-attribute, given the host it talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -28,12 +26,8 @@ pub fn scope(host: &str, domain: Option<&[u8]>) -> Scope {
     if domain.is_empty() {
         return Scope::HostOnly;
     }
-    if !domain.is_ascii() {
-        return Scope::Refused;
-    }
-    if !domain_match(host, domain) {
-        return Scope::Refused;
-    }
+    // The host is in lower case, so the part of it that matches is the domain in lower case.
+    let Some(domain) = domain_match(host, domain) else { return Scope::Refused };
     let identical = host.len() == domain.len();
     match (identical, is_public_suffix(domain)) {
         (_, false) => Scope::Domain,
@@ -52,27 +46,25 @@ pub fn cookie_domains(host: &str) -> impl Iterator<Item = &str> + Clone {
     domains.take_while(move |domain| scope(host, Some(domain.as_bytes())) == Scope::Domain)
 }
 
-/// Whether `host` domain-matches `domain` (RFC 6265bis 5.1.3); `host` is in lower case.
-fn domain_match(host: &str, domain: &[u8]) -> bool {
-    let host_bytes = host.as_bytes();
-    let Some(rest) = host_bytes.len().checked_sub(domain.len()) else {
-        return false;
-    };
-    let (head, tail) = host_bytes.split_at(rest);
-    tail.eq_ignore_ascii_case(domain) && (head.is_empty() || (head.ends_with(b".") && !is_ip(host)))
+/// The part of `host` by which it domain-matches `domain` (RFC 6265bis 5.1.3). Bytes outside US-ASCII
+/// match nothing.
+fn domain_match<'h>(host: &'h str, domain: &[u8]) -> Option<&'h [u8]> {
+    let (head, tail) = host.as_bytes().split_at(host.len().checked_sub(domain.len())?);
+    let matches = tail.eq_ignore_ascii_case(domain)
+        && (head.is_empty() || (head.ends_with(b".") && !is_ip(host)));
+    (matches && tail.is_ascii()).then_some(tail)
 }
 
 /// Whether nobody may own `domain` itself, by the public suffix list and, for what it does not
 /// list, its default rule that a single label is a suffix.
 fn is_public_suffix(domain: &[u8]) -> bool {
-    let mut lower = SmallVec::<[u8; 64]>::from_slice(domain);
-    lower.make_ascii_lowercase();
-    psl::suffix(&lower).is_some_and(|suffix| suffix.as_bytes() == &lower[..])
+    psl::suffix(domain).is_some_and(|suffix| suffix.as_bytes() == domain)
 }
 
 fn is_ip(host: &str) -> bool {
     // No name ends so, or holds a colon; nearly every host is done here.
-    let may_be = host.ends_with(|c: char| c.is_ascii_digit() || c == ']') || host.contains(':');
+    let last = host.as_bytes().last();
+    let may_be = matches!(last, Some(b'0'..=b'9' | b']')) || host.as_bytes().contains(&b':');
     may_be && host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 

@@ -28,19 +28,24 @@ pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
 /// the user agent and reappear at an origin that trims it.
 #[must_use]
 pub fn trim(bytes: &[u8]) -> &[u8] {
-    let mut rest = trim_start(bytes);
-    while let [inner @ .., b' ' | b'\t'] = rest {
-        rest = inner;
+    let rest = trim_start(bytes);
+    match rest {
+        [.., last] if *last > b' ' => rest,
+        _ => rest.iter().rposition(|&b| !is_blank(b)).map_or(b"", |last| &rest[..=last]),
     }
-    rest
 }
 
 fn trim_start(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    while let [b' ' | b'\t', inner @ ..] = rest {
-        rest = inner;
+    // What is read most is what needs no trimming, and what stands behind a semicolon and a space.
+    match bytes {
+        [first, ..] if *first > b' ' => bytes,
+        [b' ', second, ..] if *second > b' ' => &bytes[1..],
+        _ => bytes.iter().position(|&b| !is_blank(b)).map_or(b"", |first| &bytes[first..]),
     }
-    rest
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Whether `bytes` hold a control character other than tab, for which a user agent ignores the
@@ -48,15 +53,25 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 #[must_use]
 pub fn has_control(bytes: &[u8]) -> bool {
     let is_control = |b: u8| (b < 0x20 && b != b'\t') || b == 0x7f;
-    let Some(last) = bytes.last_chunk::<16>() else { return bytes.iter().any(|&b| is_control(b)) };
+    holds(bytes, control_or_tab) && bytes.iter().any(|&b| is_control(b))
+}
+
+/// Not zero for a control character, tab among them.
+fn control_or_tab(byte: u8) -> u8 {
+    0x20u8.saturating_sub(byte) | if byte == 0x7f { 0xff } else { 0 }
+}
+
+/// Whether `mark` is not zero for one of `bytes`.
+fn holds(bytes: &[u8], mark: impl Fn(u8) -> u8) -> bool {
+    let Some(last) = bytes.last_chunk::<16>() else { return bytes.iter().any(|&b| mark(b) != 0) };
     // Blocks without an early exit become vector instructions; the last may overlap the one before.
     let mut found = [0; 16];
     for block in bytes.as_chunks::<16>().0.iter().chain([last]) {
         for (found, &byte) in found.iter_mut().zip(block) {
-            *found |= u8::from(is_control(byte));
+            *found |= mark(byte);
         }
     }
-    found.iter().fold(0, |any, found| any | found) != 0
+    u128::from_le_bytes(found) != 0
 }
 
 /// Splits at the first `=`; the second half is `None` where there is none. Names are so short that

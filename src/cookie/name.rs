@@ -81,9 +81,8 @@ pub fn origin_reading(name: &[u8]) -> Option<SmallVec<[u8; 64]>> {
     }
     let mut mangled = SmallVec::from_slice(trim_unicode(name));
     for byte in &mut mangled {
-        if matches!(byte, b'.' | b'[' | b' ') {
-            *byte = b'_';
-        }
+        // Written back whatever it is: a store for some bytes only is one branch for each.
+        *byte = if matches!(byte, b'.' | b'[' | b' ') { b'_' } else { *byte };
     }
     (mangled[..] != *name).then_some(mangled)
 }

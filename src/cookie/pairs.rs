@@ -1,7 +1,7 @@
 //! The cookie-string of a request, pair by pair.
 
 use super::segments::Segments;
-use super::{split_at_equals, trim};
+use super::{control_or_tab, holds, split_at_equals, trim};
 
 /// One cookie-pair of a cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +20,22 @@ pub struct Pair<'a> {
 /// with them and with each other, so neither is honoured here. Segments of white space alone are
 /// passed over, except by the caps, which count separators.
 #[derive(Clone, Debug)]
-pub struct Pairs<'a>(Segments<'a>);
+pub struct Pairs<'a> {
+    segments: Segments<'a>,
+    seen: usize,
+}
 
 impl<'a> Pairs<'a> {
     /// The pairs of `cookie_string`, the value of one `Cookie` field.
     #[must_use]
     pub fn of(cookie_string: &'a [u8]) -> Self {
-        Self(Segments::of(cookie_string))
+        Self { segments: Segments::of(cookie_string), seen: 0 }
+    }
+
+    /// How many segments have been walked, those of white space too.
+    #[must_use]
+    pub fn seen(&self) -> usize {
+        self.seen
     }
 }
 
@@ -34,7 +43,14 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        self.0.by_ref().map(trim).find(|raw| !raw.is_empty()).map(pair)
+        for segment in self.segments.by_ref() {
+            self.seen += 1;
+            let raw = trim(segment);
+            if !raw.is_empty() {
+                return Some(pair(raw));
+            }
+        }
+        None
     }
 }
 
@@ -46,6 +62,13 @@ fn pair(raw: &[u8]) -> Pair<'_> {
 }
 
 impl Pair<'_> {
+    /// Whether it holds neither control character, tab nor quote, as nearly every pair: nothing in it
+    /// but its name and its length can be amiss.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        !holds(self.raw, |byte| control_or_tab(byte) | u8::from(byte == b'"'))
+    }
+
     /// Whether an origin that honours quotes may read past this pair's end, or stop before it.
     ///
     /// A quote opened here and closed in a later pair swallows what stands between them (the

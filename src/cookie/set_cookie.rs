@@ -88,10 +88,10 @@ pub struct SetCookie<'a> {
     pub max_age: Option<i64>,
     /// The last `Expires` as written; its date is read only when it is needed.
     pub expires: Option<&'a [u8]>,
-    /// How many `Max-Age` stand there, readable or not.
-    pub(super) max_ages: usize,
-    /// How many `Expires` stand there, readable or not.
-    pub(super) all_expires: usize,
+    /// How many `Max-Age` stand there, readable or not, as far as a byte counts.
+    pub(super) max_ages: u8,
+    /// How many `Expires` stand there, readable or not, likewise.
+    pub(super) all_expires: u8,
     /// `Secure`.
     pub secure: bool,
     /// `HttpOnly`.
@@ -110,14 +110,8 @@ impl<'a> SetCookie<'a> {
     ///
     /// [`Malformed`], where a user agent ignores the line whatever its attributes say.
     pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
-        if has_control(line) {
-            return Err(Malformed::Control);
-        }
         let mut segments = Segments::of(line);
         let (name, value) = name_and_value(segments.next().unwrap_or_default());
-        if name.len() + value.len() > MAX_PAIR_BYTES {
-            return Err(Malformed::Oversized);
-        }
         let mut cookie = Self {
             name,
             value,
@@ -133,8 +127,14 @@ impl<'a> SetCookie<'a> {
             same_site: SameSite::Default,
             line,
         };
-        for segment in segments {
+        for segment in segments.by_ref() {
             cookie.receive(segment);
+        }
+        if !segments.are_plain() && has_control(line) {
+            return Err(Malformed::Control);
+        }
+        if name.len() + value.len() > MAX_PAIR_BYTES {
+            return Err(Malformed::Oversized);
         }
         Ok(cookie)
     }
@@ -173,7 +173,7 @@ impl<'a> SetCookie<'a> {
     /// Whether a `Max-Age` or an `Expires` stands there, readable or not.
     #[must_use]
     pub fn names_lifetime(&self) -> bool {
-        self.max_ages + self.all_expires > 0
+        self.max_ages > 0 || self.all_expires > 0
     }
 
     /// Whether user agents in the field may keep the cookie for longer than [`Self::lifetime`] says.
@@ -220,79 +220,106 @@ impl<'a> SetCookie<'a> {
         })
     }
 
-    /// Takes note of what stands between two semicolons.
-    fn receive(&mut self, segment: &'a [u8]) {
-        let Some((known, value)) = Known::of(segment) else { return };
-        if value.len() > MAX_ATTRIBUTE_BYTES {
-            return;
-        }
-        match known {
-            Known::Domain => self.domain = Some(value.strip_prefix(b".").unwrap_or(value)),
-            Known::Expires => {
-                self.all_expires += 1;
-                self.expires = Some(value);
-            }
-            Known::HttpOnly => self.http_only = true,
-            Known::MaxAge => {
-                self.max_ages += 1;
-                self.max_age = max_age(value).or(self.max_age);
-            }
-            Known::Partitioned => self.partitioned = true,
-            Known::Path => self.path = Some(value),
-            Known::SameSite => self.same_site = SameSite::of(value),
-            Known::Secure => self.secure = true,
-        }
-    }
-}
-
-/// The attributes that take effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    Domain,
-    Expires,
-    HttpOnly,
-    MaxAge,
-    Partitioned,
-    Path,
-    SameSite,
-    Secure,
-}
-
-impl Known {
-    /// The attribute that `segment` sets and its value. The first letter leaves at most two names to
+    /// Takes note of what stands between two semicolons. The first letter leaves at most two names to
     /// compare, and nothing is searched: every line of every response comes through here.
-    fn of(segment: &[u8]) -> Option<(Self, &[u8])> {
-        let text = trim_start(segment);
-        let set = |known| move |value| (known, value);
-        match text.first()? | 0x20 {
-            b'd' => value_of(text, b"domain").map(set(Self::Domain)),
-            b'e' => value_of(text, b"expires").map(set(Self::Expires)),
-            b'h' => value_of(text, b"httponly").map(set(Self::HttpOnly)),
-            b'm' => value_of(text, b"max-age").map(set(Self::MaxAge)),
-            b'p' => value_of(text, b"path")
-                .map(set(Self::Path))
-                .or_else(|| value_of(text, b"partitioned").map(set(Self::Partitioned))),
-            b's' => value_of(text, b"samesite")
-                .map(set(Self::SameSite))
-                .or_else(|| value_of(text, b"secure").map(set(Self::Secure))),
-            _ => None,
+    #[inline]
+    fn receive(&mut self, segment: &'a [u8]) {
+        let Some(head) = Head::of(trim_start(segment)) else { return };
+        match head.first() {
+            b'd' => {
+                if let Some(value) = head.value(b"domain") {
+                    self.domain = Some(value.strip_prefix(b".").unwrap_or(value));
+                }
+            }
+            b'e' => {
+                if let Some(value) = head.value(b"expires") {
+                    self.all_expires = self.all_expires.saturating_add(1);
+                    self.expires = Some(value);
+                }
+            }
+            b'h' => self.http_only |= head.value(b"httponly").is_some(),
+            b'm' => {
+                if let Some(value) = head.value(b"max-age") {
+                    self.max_ages = self.max_ages.saturating_add(1);
+                    self.max_age = max_age(value).or(self.max_age);
+                }
+            }
+            b'p' => {
+                if let Some(value) = head.value(b"path") {
+                    self.path = Some(value);
+                } else {
+                    self.partitioned |= head.value(b"partitioned").is_some();
+                }
+            }
+            b's' => {
+                if let Some(value) = head.value(b"samesite") {
+                    self.same_site = SameSite::of(value);
+                } else {
+                    self.secure |= head.value(b"secure").is_some();
+                }
+            }
+            _ => {}
         }
     }
 }
 
-/// The value of the attribute `name`, in lower case, if that is the attribute that `text` sets.
-fn value_of<'t, const N: usize>(text: &'t [u8], name: &[u8; N]) -> Option<&'t [u8]> {
-    let (head, rest) = text.split_first_chunk::<N>()?;
-    // Setting bit 5 folds the case of letters; of other bytes it can only turn a control character
-    // into a hyphen, and lines with control characters have been refused.
-    let differs =
-        head.iter().zip(name).fold(0, |differs, (byte, wanted)| differs | ((byte | 0x20) ^ wanted));
-    match trim_start(rest) {
-        _ if differs != 0 => None,
-        [] => Some(&[]),
-        [b'=', value @ ..] => Some(trim(value)),
-        _ => None,
+/// Text that may begin with an attribute-name.
+#[derive(Clone, Copy)]
+struct Head<'t> {
+    text: &'t [u8],
+    /// Its first eight bytes in lower case; where there are fewer, others stand in their place.
+    word: u64,
+}
+
+impl<'t> Head<'t> {
+    /// `None` of fewer than four bytes, which name nothing.
+    #[inline]
+    fn of(text: &'t [u8]) -> Option<Self> {
+        let word = match (text.first_chunk(), text.first_chunk(), text.last_chunk()) {
+            (Some(word), ..) => u64::from_le_bytes(*word),
+            (None, Some(first), Some(last)) => {
+                let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+                first | last << (8 * (text.len() - 4))
+            }
+            _ => return None,
+        };
+        // Setting bit 5 folds the case of letters; of other bytes it can only turn a control
+        // character into a hyphen, and lines with control characters are refused.
+        Some(Self { text, word: word | (u64::MAX / 0xff * 0x20) })
     }
+
+    fn first(self) -> u8 {
+        self.word.to_le_bytes()[0]
+    }
+
+    /// The value of the attribute called `name`, in lower case, if that is what the text sets and a
+    /// user agent does not pass over it for its length.
+    #[inline]
+    fn value<const N: usize>(self, name: &[u8; N]) -> Option<&'t [u8]> {
+        let wanted = name.iter().take(8).rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let others = if N < 8 { u64::MAX << (8 * N) } else { 0 };
+        let (found, after) = self.text.split_at_checked(N)?;
+        let is_name =
+            (self.word ^ wanted) & !others == 0 && (N <= 8 || found.eq_ignore_ascii_case(name));
+        is_name.then(|| value(after)).flatten()
+    }
+}
+
+/// The attribute-value, by what follows the attribute-name; `None` where the name goes on, or the
+/// value is too long.
+#[inline]
+fn value(after: &[u8]) -> Option<&[u8]> {
+    let value = match after {
+        [b'=', value @ ..] => trim(value),
+        [] => after,
+        _ => match trim_start(after) {
+            rest if rest.len() == after.len() => return None,
+            [b'=', value @ ..] => trim(value),
+            [] => &[],
+            _ => return None,
+        },
+    };
+    (value.len() <= MAX_ATTRIBUTE_BYTES).then_some(value)
 }
 
 /// One cookie-av.
@@ -359,11 +386,13 @@ fn max_age(value: &[u8]) -> Option<i64> {
         Some(digits) => (true, digits),
         None => (false, value),
     };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty() {
         return None;
     }
-    let seconds =
-        digits.iter().fold(0i64, |n, d| n.saturating_mul(10).saturating_add(i64::from(d - b'0')));
+    let seconds = digits.iter().try_fold(0i64, |seconds, digit| {
+        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
+        Some(seconds.saturating_mul(10).saturating_add(digit))
+    })?;
     Some(if negative { -seconds } else { seconds })
 }
 

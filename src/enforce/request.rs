@@ -69,14 +69,14 @@ pub fn request(
     withdrawal: &mut Withdrawal,
     report: &mut Report,
 ) -> Result<Consent, OverLimit> {
-    if exceeds(&headers.get_all(COOKIE), limits) {
+    let Some(cookies) = Cookies::of(headers.get_all(COOKIE), limits) else {
         report.blocked(Direction::Request, b"", Reason::Limit);
         return match mode {
             Mode::Enforce => Err(OverLimit),
             Mode::Report => Ok(Consent::default()),
         };
-    }
-    let (consent, survivors) = judge(headers, context, rules, withdrawal, report);
+    };
+    let (consent, survivors) = judge(headers, cookies, context, rules, withdrawal, report);
     if let Some(cookie_string) = survivors
         && mode == Mode::Enforce
     {
@@ -103,29 +103,50 @@ fn denied_by_gpc(headers: &HeaderMap, rules: &Rules) -> Ids {
     if asks { rules.gpc } else { Ids::NONE }
 }
 
-fn exceeds(fields: &GetAll<'_, HeaderValue>, limits: &RequestLimits) -> bool {
-    let (mut pairs, mut bytes) = (0, 0);
-    for field in fields {
-        let field = field.as_bytes();
-        bytes += field.len();
-        pairs += 1 + memchr::memchr_iter(b';', field).count();
+/// The cookies of a request, cut once.
+struct Cookies<'h> {
+    /// User agents send more than these to few sites.
+    pairs: SmallVec<[Pair<'h>; 24]>,
+    fields: usize,
+}
+
+impl<'h> Cookies<'h> {
+    /// `None` where there are more than `limits` allow.
+    fn of(fields: GetAll<'h, HeaderValue>, limits: &RequestLimits) -> Option<Self> {
+        let mut cookies = Self { pairs: SmallVec::new(), fields: 0 };
+        let (mut seen, mut bytes) = (0, 0);
+        for field in fields {
+            let field = field.as_bytes();
+            cookies.fields += 1;
+            bytes += field.len();
+            if bytes > limits.bytes {
+                return None;
+            }
+            let mut pairs = Pairs::of(field);
+            while let Some(pair) = pairs.next() {
+                // Before a pair too many takes room.
+                if seen + pairs.seen() > limits.pairs {
+                    return None;
+                }
+                cookies.pairs.push(pair);
+            }
+            seen += pairs.seen();
+        }
+        (seen <= limits.pairs).then_some(cookies)
     }
-    pairs > limits.pairs || bytes > limits.bytes
 }
 
 /// The visitor's consent, and the one cookie-string that remains, or `None` where the header is right
 /// as it stands.
 fn judge(
     headers: &HeaderMap,
+    cookies: Cookies<'_>,
     context: &Context<'_>,
     rules: &Rules,
     withdrawal: &mut Withdrawal,
     report: &mut Report,
 ) -> (Consent, Option<Vec<u8>>) {
-    let fields = headers.get_all(COOKIE);
-    // Read once; user agents send more than these to few sites.
-    let mut pairs: SmallVec<[Pair<'_>; 24]> =
-        fields.iter().flat_map(|field| Pairs::of(field.as_bytes())).collect();
+    let Cookies { mut pairs, fields } = cookies;
     let gpc = denied_by_gpc(headers, rules);
     let consent = rules.read(pairs.iter().copied(), context.now).with_gpc(gpc);
     let context = Context { consent, ..*context };
@@ -140,8 +161,7 @@ fn judge(
         decision.verdict != Verdict::Block
     });
     withdrawal.note(withdrawn.into_iter(), headers);
-    let several = fields.iter().nth(1).is_some();
-    (consent, (several || pairs.len() < came).then(|| join(&pairs)))
+    (consent, (fields > 1 || pairs.len() < came).then(|| join(&pairs)))
 }
 
 /// The cookie-string of `pairs`, in a buffer of just its size, which `Bytes` takes over as it is.
