@@ -8,6 +8,7 @@ mod declaration;
 pub mod duration;
 mod entry;
 pub mod import;
+mod index;
 mod language;
 mod pattern;
 mod register;
@@ -87,10 +88,16 @@ impl Charter {
         self.register.find(name)
     }
 
-    /// Whether `name` is declared exactly, not by a pattern.
+    /// The declaration of exactly this name, not by a pattern.
     #[must_use]
-    pub fn declares_exactly(&self, name: &[u8]) -> bool {
-        self.register.find_exact(name).is_some()
+    pub fn find_exact(&self, name: &[u8]) -> Option<DeclarationId> {
+        self.register.find_exact(name)
+    }
+
+    /// The declaration that covers a cookie name by a pattern, the most specific one.
+    #[must_use]
+    pub fn find_pattern(&self, name: &[u8]) -> Option<DeclarationId> {
+        self.register.find_pattern(name)
     }
 
     /// The declaration with this id.

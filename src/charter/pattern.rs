@@ -23,6 +23,14 @@ enum Token {
 pub struct Pattern {
     text: Box<str>,
     tokens: Box<[Token]>,
+    /// What stands before and after the star, where that is the only wildcard, as in nearly all.
+    around_star: Option<Around>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Around {
+    prefix: Box<[u8]>,
+    suffix: Box<[u8]>,
 }
 
 /// Why a pattern can match no cookie.
@@ -108,7 +116,16 @@ impl Pattern {
                 return Err(PatternError::Impossible((*byte).into()));
             }
         }
-        Ok(Self { text: text.into(), tokens: tokens.into() })
+        Ok(Self::of(text, tokens))
+    }
+
+    fn of(text: &str, tokens: Vec<Token>) -> Self {
+        let (prefix, suffix) = affixes(&tokens);
+        let has_one_star = tokens.get(prefix.len()) == Some(&Token::Any)
+            && prefix.len() + 1 + suffix.len() == tokens.len();
+        let around_star =
+            has_one_star.then(|| Around { prefix: prefix.into(), suffix: suffix.into() });
+        Self { text: text.into(), tokens: tokens.into(), around_star }
     }
 
     /// The pattern as written.
@@ -126,6 +143,13 @@ impl Pattern {
     /// Whether `name` matches.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {
+        let Some(Around { prefix, suffix }) = &self.around_star else {
+            return self.matches_tokens(name);
+        };
+        name.strip_prefix(&**prefix).is_some_and(|rest| rest.ends_with(suffix))
+    }
+
+    fn matches_tokens(&self, name: &[u8]) -> bool {
         // On a mismatch the last star takes one byte more; stars before it need no second chance.
         let (mut token, mut byte) = (0, 0);
         let mut last_star = None;
@@ -207,13 +231,16 @@ impl Pattern {
 
     /// The literal bytes before the first wildcard and after the last.
     pub(super) fn affixes(&self) -> (Vec<u8>, Vec<u8>) {
-        let literal = |token: &Token| token.byte();
-        let prefix: Vec<u8> = self.tokens.iter().map_while(literal).collect();
-        let mut suffix: Vec<u8> =
-            self.tokens[prefix.len()..].iter().rev().map_while(literal).collect();
-        suffix.reverse();
-        (prefix, suffix)
+        affixes(&self.tokens)
     }
+}
+
+fn affixes(tokens: &[Token]) -> (Vec<u8>, Vec<u8>) {
+    let literal = |token: &Token| token.byte();
+    let prefix: Vec<u8> = tokens.iter().map_while(literal).collect();
+    let mut suffix: Vec<u8> = tokens[prefix.len()..].iter().rev().map_while(literal).collect();
+    suffix.reverse();
+    (prefix, suffix)
 }
 
 /// Stars of `b` may match nothing.
@@ -291,6 +318,8 @@ impl fmt::Debug for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn pattern(text: &str) -> Pattern {
@@ -322,6 +351,15 @@ mod tests {
         ];
         for (text, name, expected) in cases {
             assert_eq!(pattern(text).matches(name.as_bytes()), *expected, "{text} {name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_star_is_matched_by_what_stands_around_it(text in "[ab]{0,3}\\*[ab]{0,3}", name in "[ab]{0,8}") {
+            let pattern = Pattern::of(&text, canonical(tokens_of(&text).expect("tokens")));
+            prop_assert!(pattern.around_star.is_some());
+            prop_assert_eq!(pattern.matches(name.as_bytes()), pattern.matches_tokens(name.as_bytes()));
         }
     }
 
@@ -373,8 +411,7 @@ mod tests {
             ("??", "?*", true),
         ];
         for (one, other, expected) in cases {
-            let tokens =
-                |text| Pattern { text: "".into(), tokens: tokens_of(text).unwrap().into() };
+            let tokens = |text| Pattern::of("", tokens_of(text).unwrap());
             assert_eq!(tokens(one).overlaps(&tokens(other)), expected, "{one} {other}");
             assert_eq!(tokens(other).overlaps(&tokens(one)), expected, "{other} {one}");
         }

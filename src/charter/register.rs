@@ -1,10 +1,8 @@
 //! Names to declarations, at a cost that does not grow with their number.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
+use std::collections::BTreeMap;
 
-use foldhash::fast::FixedState;
-
+use super::index::{Index, hash};
 use super::{DeclarationId, Pattern};
 
 /// Two declarations between which no cookie name can choose.
@@ -25,9 +23,16 @@ pub struct Clash {
 /// charter has as many shapes as its patterns have distinct lengths, however many they are.
 #[derive(Debug, Default)]
 pub struct Register {
-    exact: HashMap<Box<[u8]>, DeclarationId, FixedState>,
+    exact: Vec<Exact>,
+    exact_index: Index,
     shapes: Vec<Shape>,
     patterns: Vec<Ranked>,
+}
+
+#[derive(Debug)]
+struct Exact {
+    name: Box<[u8]>,
+    declaration: DeclarationId,
 }
 
 #[derive(Debug)]
@@ -40,9 +45,13 @@ struct Ranked {
 struct Shape {
     prefix: usize,
     suffix: usize,
-    /// From the hash of both affixes to places in [`Register::patterns`]; the pattern itself is
-    /// matched afterwards, so a collision costs time and nothing else.
-    buckets: HashMap<u64, Vec<u32>, FixedState>,
+    /// The fixed bytes next to a wildcard, often the same separator, as a set by their low bits:
+    /// nearly every name is done with here, and costs no hash.
+    edges: u64,
+    /// Places in [`Register::patterns`], in their order.
+    patterns: Vec<usize>,
+    /// From the hash of both affixes to places in that list.
+    index: Index,
 }
 
 impl Register {
@@ -54,11 +63,12 @@ impl Register {
     pub fn new<'p>(names: impl IntoIterator<Item = &'p Pattern>) -> Result<Self, Vec<Clash>> {
         let mut register = Self::default();
         let mut clashes = Vec::new();
+        let mut exact = BTreeMap::new();
         for (declaration, pattern) in (0..).zip(names) {
             match pattern.exact() {
                 None => register.patterns.push(Ranked { pattern: pattern.clone(), declaration }),
                 Some(name) => {
-                    if let Some(first) = register.exact.insert(name.into(), declaration) {
+                    if let Some(first) = exact.insert(name, declaration) {
                         clashes.push(Clash { first, second: declaration, identical: true });
                     }
                 }
@@ -71,6 +81,7 @@ impl Register {
             clashes.sort_by_key(|clash| clash.second);
             return Err(clashes);
         }
+        register.index_exact(exact);
         register.index_patterns();
         Ok(register)
     }
@@ -84,48 +95,65 @@ impl Register {
     /// The declaration of exactly `name`.
     #[must_use]
     pub fn find_exact(&self, name: &[u8]) -> Option<DeclarationId> {
-        self.exact.get(name).copied()
+        let places = self.exact_index.places(hash(name, b""));
+        let mut found = places.map(|place| &self.exact[place]);
+        found.find(|exact| *exact.name == *name).map(|exact| exact.declaration)
     }
 
-    fn find_pattern(&self, name: &[u8]) -> Option<DeclarationId> {
-        self.shapes
-            .iter()
-            .filter(|shape| shape.prefix + shape.suffix <= name.len())
-            .filter_map(|shape| shape.buckets.get(&shape.hash(name)))
-            .flatten()
-            .filter(|place| self.patterns[**place as usize].pattern.matches(name))
-            .min()
-            .map(|place| self.patterns[*place as usize].declaration)
+    /// The declaration of the most specific pattern that matches `name`.
+    #[must_use]
+    pub fn find_pattern(&self, name: &[u8]) -> Option<DeclarationId> {
+        let found = self.shapes.iter().filter_map(|shape| {
+            let (head, tail) = shape.ends(name)?;
+            if shape.edges & edge(head, tail) == 0 {
+                return None;
+            }
+            let places = shape.index.places(hash(head, tail));
+            let mut places = places.map(|place| shape.patterns[place]);
+            places.find(|place| self.patterns[*place].pattern.matches(name))
+        });
+        found.min().map(|place| self.patterns[place].declaration)
+    }
+
+    fn index_exact(&mut self, exact: BTreeMap<Vec<u8>, DeclarationId>) {
+        let entries = exact.into_iter();
+        self.exact =
+            entries.map(|(name, declaration)| Exact { name: name.into(), declaration }).collect();
+        self.exact_index = Index::of(self.exact.iter().map(|exact| hash(&exact.name, b"")));
     }
 
     fn index_patterns(&mut self) {
-        for (place, ranked) in (0..).zip(&self.patterns) {
+        let mut shapes = BTreeMap::<_, (u64, Vec<usize>, Vec<u64>)>::new();
+        for (place, ranked) in self.patterns.iter().enumerate() {
             let (prefix, suffix) = ranked.pattern.affixes();
-            let (prefix_len, suffix_len) = (prefix.len(), suffix.len());
-            let known = |shape: &Shape| (shape.prefix, shape.suffix) == (prefix_len, suffix_len);
-            let at = self.shapes.iter().position(known).unwrap_or_else(|| {
-                self.shapes.push(Shape {
-                    prefix: prefix_len,
-                    suffix: suffix_len,
-                    buckets: HashMap::default(),
-                });
-                self.shapes.len() - 1
-            });
-            let shape = &mut self.shapes[at];
-            let hash = shape.hash(&[prefix, suffix].concat());
-            shape.buckets.entry(hash).or_default().push(place);
+            let shape = shapes.entry((prefix.len(), suffix.len())).or_default();
+            let (edges, places, hashes) = shape;
+            *edges |= edge(&prefix, &suffix);
+            places.push(place);
+            hashes.push(hash(&prefix, &suffix));
         }
+        let shapes = shapes.into_iter();
+        self.shapes = shapes
+            .map(|((prefix, suffix), (edges, patterns, hashes))| {
+                let index = Index::of(hashes.into_iter());
+                Shape { prefix, suffix, edges, patterns, index }
+            })
+            .collect();
     }
 }
 
 impl Shape {
-    /// The hash of the first and last bytes of `name`, which is at least as long as both together.
-    fn hash(&self, name: &[u8]) -> u64 {
-        let mut hasher = FixedState::default().build_hasher();
-        hasher.write(&name[..self.prefix]);
-        hasher.write(&name[name.len() - self.suffix..]);
-        hasher.finish()
+    /// What a pattern of this shape fixes at both ends of `name`, unless that is too short.
+    fn ends<'n>(&self, name: &'n [u8]) -> Option<(&'n [u8], &'n [u8])> {
+        let (rest, tail) = name.split_at_checked(name.len().checked_sub(self.suffix)?)?;
+        Some((rest.get(..self.prefix)?, tail))
     }
+}
+
+/// A bit for the fixed byte next to a wildcard.
+fn edge(head: &[u8], tail: &[u8]) -> u64 {
+    let byte = head.last().or(tail.first());
+    1 << byte.map_or(0, |byte| byte % 64)
 }
 
 /// Pairs of equally specific patterns that share a name. `patterns` are sorted by specificity.
@@ -213,10 +241,11 @@ mod tests {
         let probes = names.iter().map(|n| n.replace('*', "xyz").replace('?', "z"));
         // The two-sided names of this test overlap; only the index is of interest here.
         let mut register = Register::default();
+        let mut exact = BTreeMap::new();
         for (declaration, pattern) in (0..).zip(&patterns) {
             match pattern.exact() {
                 Some(name) => {
-                    register.exact.insert(name.into(), declaration);
+                    exact.insert(name, declaration);
                 }
                 None => {
                     register.patterns.push(Ranked { pattern: pattern.clone(), declaration });
@@ -224,6 +253,7 @@ mod tests {
             }
         }
         register.patterns.sort_by_key(|r| std::cmp::Reverse(r.pattern.specificity()));
+        register.index_exact(exact);
         register.index_patterns();
         for probe in probes {
             let linear = (0..)

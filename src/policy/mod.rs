@@ -71,25 +71,30 @@ pub fn set_cookie<'c>(context: &Context<'c>, line: &'c [u8]) -> Decision<'c> {
 #[must_use]
 pub fn pair<'c>(context: &Context<'c>, pair: &Pair<'_>) -> Decision<'c> {
     let (declaration, admission) = admit(context, pair.name);
-    let unreadable = if has_control(pair.raw) {
-        Some(Reason::Malformed)
-    } else if pair.name.len() + pair.value.len() > MAX_PAIR_BYTES {
-        Some(Reason::Oversized)
-    } else if pair.name.is_empty() {
-        Some(Reason::Nameless)
-    } else if pair.name.starts_with(b"$") || pair.has_open_quote() {
-        // `$Version` and its kin switch origins to the grammar of RFC 2109, and an open quote lets
-        // a cookie swallow its neighbours there.
-        Some(Reason::Malformed)
-    } else {
-        None
-    };
-    match (unreadable, admission) {
+    match (unreadable(pair), admission) {
         (Some(reason), _) | (None, Admission::Blocked(reason)) => {
             Decision::block(reason, declaration)
         }
         (None, Admission::Admitted(reason)) => Decision::keep(reason, declaration),
     }
+}
+
+/// Why an origin might read a pair otherwise than as the one cookie that it is, if it might.
+fn unreadable(pair: &Pair<'_>) -> Option<Reason> {
+    let is_plain = pair.is_plain();
+    if !is_plain && has_control(pair.raw) {
+        return Some(Reason::Malformed);
+    }
+    if pair.name.len() + pair.value.len() > MAX_PAIR_BYTES {
+        return Some(Reason::Oversized);
+    }
+    if pair.name.is_empty() {
+        return Some(Reason::Nameless);
+    }
+    // `$Version` and its kin switch origins to the grammar of RFC 2109, and an open quote lets a
+    // cookie swallow its neighbours there.
+    let is_open = pair.name.starts_with(b"$") || (!is_plain && pair.has_open_quote());
+    is_open.then_some(Reason::Malformed)
 }
 
 /// What a cookie's name and the visitor's consent amount to.
@@ -100,8 +105,10 @@ enum Admission {
 
 fn admit(context: &Context<'_>, name: &[u8]) -> (Option<DeclarationId>, Admission) {
     let charter = context.charter;
-    let declaration = charter.find(name);
-    if is_disguised(charter, name) {
+    let exact = charter.find_exact(name);
+    let declaration = exact.or_else(|| charter.find_pattern(name));
+    // A name that the charter itself declares to the letter is what it says.
+    if exact.is_none() && is_disguised(charter, name) {
         return (declaration, Admission::Blocked(Reason::Malformed));
     }
     let admission = match declaration.map(|id| charter.declaration(id).need) {
@@ -116,12 +123,10 @@ fn admit(context: &Context<'_>, name: &[u8]) -> (Option<DeclarationId>, Admissio
     (declaration, admission)
 }
 
-/// Whether an origin may read `name` as a protected or a declared name that it is not. A name that
-/// the charter itself declares to the letter is what it says.
+/// Whether an origin may read `name` as a protected or a declared name that it is not.
 fn is_disguised(charter: &Charter, name: &[u8]) -> bool {
     name::origin_reading(name).is_some_and(|reading| {
-        (name::forges_prefix(name, &reading) || charter.declares_exactly(&reading))
-            && !charter.declares_exactly(name)
+        name::forges_prefix(name, &reading) || charter.find_exact(&reading).is_some()
     })
 }
 
