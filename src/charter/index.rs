@@ -50,8 +50,8 @@ pub(super) fn hash(head: &[u8], tail: &[u8]) -> u64 {
 
 fn add(hash: u64, bytes: &[u8]) -> u64 {
     let words = bytes.as_chunks::<8>().0;
-    let longer = words.get(1..).unwrap_or_default().iter();
-    let mixed = longer.fold(hash ^ bytes.len() as u64, |hash, word| mix(hash, word));
+    let inner = words.get(1..).unwrap_or_default().iter();
+    let mixed = inner.fold(hash ^ bytes.len() as u64, mix);
     match (bytes.first_chunk(), bytes.last_chunk()) {
         // Some bytes twice, rather than the last ones one by one.
         (Some(first), Some(last)) => mix(mix(mixed, first), last),

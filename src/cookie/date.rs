@@ -7,20 +7,22 @@
 /// algorithm fails and the attribute is ignored.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<i64> {
-    if let Some(found) = usual(text) {
-        return found.seconds();
-    }
+    usual(text).or_else(|| tolerant(text))?.seconds()
+}
+
+/// What the algorithm finds in any text.
+fn tolerant(text: &[u8]) -> Option<Date> {
     let mut found = Found::default();
     for token in text.split(|&b| is_delimiter(b)).filter(|t| !t.is_empty()) {
         found.take(token);
     }
-    found.seconds()
+    Some(Date { time: found.time?, day: found.day?, month: found.month?, year: found.year? })
 }
 
 /// What the algorithm finds in a date as origins usually write it, `Wed, 09 Jun 2021 10:18:14 GMT`
 /// (RFC 9110 5.6.7), read by position: nearly every date is of this form, and most are read only to
 /// see that they lie in the future.
-fn usual(text: &[u8]) -> Option<Found> {
+fn usual(text: &[u8]) -> Option<Date> {
     let text: &[u8; 29] = text.try_into().ok()?;
     let [w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', year @ .., b' ', b'G', b'M', b'T'] =
         text
@@ -28,18 +30,48 @@ fn usual(text: &[u8]) -> Option<Found> {
         return None;
     };
     let [y1, y2, y3, y4, b' ', h1, h2, b':', n1, n2, b':', s1, s2] = year else { return None };
-    let is_weekday =
-        matches!(&[*w1, *w2, *w3], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun");
+    if !matches!(&[*w1, *w2, *w3], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun") {
+        return None;
+    }
     let pair = |tens: &u8, ones: &u8| {
-        let [tens, ones] = [tens, ones].map(|digit| u32::from(digit.wrapping_sub(b'0')));
-        (is_weekday && tens < 10 && ones < 10).then_some(tens * 10 + ones)
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        (tens < 10 && ones < 10).then(|| u32::from(tens * 10 + ones))
     };
-    Some(Found {
-        time: Some([pair(h1, h2)?, pair(n1, n2)?, pair(s1, s2)?]),
-        day: Some(pair(d1, d2)?),
-        month: Some(month(&[*m1, *m2, *m3])?),
-        year: Some(pair(y1, y2)? * 100 + pair(y3, y4)?),
+    Some(Date {
+        time: [pair(h1, h2)?, pair(n1, n2)?, pair(s1, s2)?],
+        day: pair(d1, d2)?,
+        month: month(&[*m1, *m2, *m3])?,
+        year: pair(y1, y2)? * 100 + pair(y3, y4)?,
     })
+}
+
+/// The numbers of a date, each within its digits, the month known.
+struct Date {
+    time: [u32; 3],
+    day: u32,
+    month: u32,
+    year: u32,
+}
+
+impl Date {
+    /// `None` where the calendar or the clock has no such date.
+    fn seconds(&self) -> Option<i64> {
+        let Self { time: [hour, minute, second], day, month, year } = *self;
+        let year = match year {
+            year @ 70..=99 => year + 1900,
+            year @ 0..=69 => year + 2000,
+            year => year,
+        };
+        let valid = (1..=days_in_month(year, month)).contains(&day)
+            && year >= 1601
+            && hour <= 23
+            && minute <= 59
+            && second <= 59;
+        valid.then(|| {
+            days_from_civil(year, month, day) * 86_400
+                + i64::from(hour * 3600 + minute * 60 + second)
+        })
+    }
 }
 
 #[derive(Default)]
@@ -68,25 +100,6 @@ impl Found {
         } else if self.year.is_none() {
             self.year = number(token, 2, 4);
         }
-    }
-
-    fn seconds(&self) -> Option<i64> {
-        let [hour, minute, second] = self.time?;
-        let (day, month) = (self.day?, self.month?);
-        let year = match self.year? {
-            year @ 70..=99 => year + 1900,
-            year @ 0..=69 => year + 2000,
-            year => year,
-        };
-        let valid = (1..=days_in_month(year, month)).contains(&day)
-            && year >= 1601
-            && hour <= 23
-            && minute <= 59
-            && second <= 59;
-        valid.then(|| {
-            days_from_civil(year, month, day) * 86_400
-                + i64::from(hour * 3600 + minute * 60 + second)
-        })
     }
 }
 
@@ -193,10 +206,7 @@ mod tests {
     }
 
     fn slowly(text: &[u8]) -> Option<i64> {
-        let mut found = Found::default();
-        let tokens = text.split(|&b| is_delimiter(b)).filter(|t| !t.is_empty());
-        tokens.for_each(|token| found.take(token));
-        found.seconds()
+        tolerant(text)?.seconds()
     }
 
     /// A date in the usual form, and some bytes to be changed in it.

@@ -31,40 +31,47 @@ pub struct Context<'c> {
 /// Judges one line of a response, the value of a `Set-Cookie` field.
 #[must_use]
 pub fn set_cookie<'c>(context: &Context<'c>, line: &'c [u8]) -> Decision<'c> {
-    let cookie = match SetCookie::parse(line) {
-        Ok(cookie) => cookie,
+    match SetCookie::parse(line) {
+        Ok(cookie) => readable(context, &cookie),
         Err(malformed) => {
             let declaration = context.charter.find(SetCookie::name_of(line));
-            return Decision::block(reason_of(malformed), declaration);
+            Decision::block(reason_of(malformed), declaration)
         }
-    };
+    }
+}
+
+/// Judges a line that user agents read.
+fn readable<'c>(context: &Context<'c>, cookie: &SetCookie<'c>) -> Decision<'c> {
     let (declaration, admission) = admit(context, cookie.name);
     let mut edits = Edits::default();
-    map_scope(context, &cookie, &mut edits);
+    map_scope(context, cookie, &mut edits);
     if let Some(id) = declaration {
-        force(context.charter.declaration(id), &cookie, context.now, &mut edits);
+        force(context.charter.declaration(id), cookie, context.now, &mut edits);
     }
-    if let Some(refusal) = refusal(context, &cookie, &edits) {
+    let edits = Some(edits).filter(|edits| !edits.is_empty());
+    if let Some(refusal) = refusal(context, cookie, edits.as_ref()) {
         return Decision::block(refusal, declaration);
     }
-    match admission {
-        Admission::Admitted(reason) if edits.is_empty() => Decision::keep(reason, declaration),
-        Admission::Admitted(_) => Decision::rewrite(edits, declaration),
-        Admission::Blocked(Reason::Undeclared | Reason::Denied | Reason::Unset)
+    match (admission, edits) {
+        (Admission::Admitted(reason), None) => Decision::keep(reason, declaration),
+        (Admission::Admitted(_), Some(edits)) => Decision::rewrite(edits, declaration),
+        (Admission::Blocked(Reason::Undeclared | Reason::Denied | Reason::Unset), edits)
             if cookie.lifetime(context.now).is_deletion() =>
         {
-            // Blocking it would keep alive what it deletes. It must not be anything but a deletion
-            // to any user agent: the name alone can carry a tracker's data.
-            edits.blank_value = !cookie.value.is_empty();
-            edits.lifetime = if cookie.is_plain_deletion(context.now) {
-                LifetimeEdit::Leave
-            } else {
-                LifetimeEdit::Seconds(0)
-            };
+            let edits = without_value(edits.unwrap_or_default(), cookie, context.now);
             Decision::deletion(edits, declaration)
         }
-        Admission::Blocked(reason) => Decision::block(reason, declaration),
+        (Admission::Blocked(reason), _) => Decision::block(reason, declaration),
     }
+}
+
+/// The edits of a cookie that may not pass and removes itself: blocking it would keep alive what it
+/// deletes. It must not be anything but a deletion to any user agent: the name alone can carry a
+/// tracker's data.
+fn without_value<'c>(edits: Edits<'c>, cookie: &SetCookie<'_>, now: i64) -> Edits<'c> {
+    let lifetime =
+        if cookie.is_plain_deletion(now) { LifetimeEdit::Leave } else { LifetimeEdit::Seconds(0) };
+    Edits { blank_value: !cookie.value.is_empty(), lifetime, ..edits }
 }
 
 /// Judges one pair of a request's cookie-string.
@@ -138,8 +145,12 @@ fn reason_of(malformed: Malformed) -> Reason {
 }
 
 /// Why a user agent would refuse the line as it would leave, if it would.
-fn refusal<'c>(context: &Context<'c>, cookie: &SetCookie<'c>, edits: &Edits<'c>) -> Option<Reason> {
-    let edited = (!edits.is_empty()).then(|| edits.preview(cookie));
+fn refusal<'c>(
+    context: &Context<'c>,
+    cookie: &SetCookie<'c>,
+    edits: Option<&Edits<'c>>,
+) -> Option<Reason> {
+    let edited = edits.map(|edits| edits.preview(cookie));
     let outgoing = edited.as_ref().unwrap_or(cookie);
     if name::breaks_prefix(outgoing) {
         return Some(Reason::Prefix);
