@@ -408,7 +408,7 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() { name.to_owned() } else { [&self.path, ".", name].concat() }
     }
 
     fn report_unknown(&self) {

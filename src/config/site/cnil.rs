@@ -106,6 +106,15 @@ pub(super) fn declaration(
     }
 }
 
+/// Whether `word`, which may be several, stands among `words` between spaces.
+fn has(words: &str, word: &str) -> bool {
+    let stands_alone = |(at, _): (usize, &str)| {
+        words[..at].ends_with(' ') && words[at + word.len()..].starts_with(' ')
+    };
+    // Nearly always it does not stand there at all, which is cheaper to find out.
+    words.contains(word) && words.match_indices(word).any(stands_alone)
+}
+
 /// Visitors are told who sets a cookie and what for, exempt or not.
 fn told(document: &Document<'_>, table: &Table<'_, '_>, declaration: &Declaration) {
     let missing: Vec<&str> =
@@ -157,18 +166,13 @@ fn third_party(declaration: &Declaration, hosts: &[&str]) -> Option<String> {
     let words =
         |text: &str| format!(" {} ", text.to_lowercase().replace(['(', ')', ',', '.'], " "));
     // Not its purpose, which may say that nothing is given to third parties.
-    let texts = [&declaration.provider, &declaration.service];
-    let says = texts.iter().any(|text| {
-        let text = words(text);
-        THIRD_PARTY_WORDS.iter().any(|word| text.contains(&format!(" {word} ")))
-    });
-    if says {
+    let texts = [("provider", &declaration.provider), ("service", &declaration.service)];
+    let texts = texts.map(|(what, text)| (what, text, words(text)));
+    if texts.iter().any(|(.., words)| THIRD_PARTY_WORDS.iter().any(|word| has(words, word))) {
         return Some("a third party's by its provider or service".to_owned());
     }
-    for (what, text) in [("provider", texts[0]), ("service", texts[1])] {
-        let padded = words(text);
-        let is_named = |known: &&&str| padded.contains(&format!(" {known} "));
-        if let Some(known) = KNOWN_THIRD_PARTIES.iter().find(is_named) {
+    for (what, text, words) in &texts {
+        if let Some(known) = KNOWN_THIRD_PARTIES.iter().find(|known| has(words, known)) {
             return Some(format!("its {what} {text:?} follows visitors across sites ({known})"));
         }
     }
