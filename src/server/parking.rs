@@ -24,7 +24,7 @@ pub(super) const AFTER: Duration = Duration::from_secs(2);
 /// Where more than [`FEW`] connections of the worker are not parked, the time is as much shorter as there
 /// are more of them: what they take together is given back before others need as much.
 const SOONEST: Duration = Duration::from_millis(100);
-const FEW: usize = 64;
+const FEW: usize = 16;
 
 /// One of a worker's connections that are not parked, until it is dropped.
 pub(super) struct Busy(Arc<AtomicUsize>);
@@ -201,8 +201,7 @@ mod tests {
 
     #[test]
     fn the_more_there_are_the_sooner() {
-        let cases =
-            [(0, 2000), (64, 2000), (128, 1000), (640, 200), (1280, 100), (usize::MAX, 100)];
+        let cases = [(0, 2000), (16, 2000), (32, 1000), (160, 200), (320, 100), (usize::MAX, 100)];
         for (busy, expected) in cases {
             assert_eq!(patience(busy), Duration::from_millis(expected), "{busy}");
         }

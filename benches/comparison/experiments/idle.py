@@ -16,12 +16,12 @@ NAME = "idle"
 TITLE = "resident memory with idle connections"
 PEERS = [NGINX, HAPROXY]
 KINDS = {"clear": "clear text", "tls": "TLS 1.3"}
-SETTLED_SECONDS, MOST_SECONDS = 3, 15
+LEAST_SECONDS, SETTLED_SECONDS, MOST_SECONDS = 12, 3, 18
 HOLDER = packages.HERE / "tools/holder.py"
 
 
 def seconds(settings, firewalls):
-    return (len(PEERS) + firewalls) * (settings.idle_connections * 0.002 + 2 * (SETTLED_SECONDS + 2))
+    return (len(PEERS) + firewalls) * (settings.idle_connections * 0.002 + 2 * (LEAST_SECONDS + 2))
 
 
 def run(bench):
@@ -77,10 +77,15 @@ def hold(bench, stage, proxy, kind):
 
 
 def settled_kib(proxy):
-    """Once it has not shrunk for some seconds: what a proxy gives back of a burst, it may give back late."""
+    """Once it has not shrunk for some seconds: what a proxy gives back of a burst, it may give back late, and not all at once."""
     start = least_since = time.monotonic()
     least = resident_kib(proxy.process)
-    while (now := time.monotonic()) - least_since < SETTLED_SECONDS and now - start < MOST_SECONDS:
+
+    def may_shrink():
+        waited, since = time.monotonic() - start, time.monotonic() - least_since
+        return waited < LEAST_SECONDS or since < SETTLED_SECONDS and waited < MOST_SECONDS
+
+    while may_shrink():
         time.sleep(0.25)
         current = resident_kib(proxy.process)
         if current < 0.99 * least:
