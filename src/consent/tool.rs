@@ -176,8 +176,10 @@ pub(super) trait Decoder: Sync {
         Some(std::iter::once(cookie.into()).chain(others).collect())
     }
 
-    /// See [`Tool::default_ids`].
-    fn ids(&self) -> &'static [(&'static str, &'static str)];
+    /// See [`Tool::default_ids`]; none where the site gives its own.
+    fn ids(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// See [`Tool::is_dated`].
     fn is_dated(&self) -> bool {

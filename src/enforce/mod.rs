@@ -11,7 +11,7 @@ mod withdrawal;
 
 pub use cache::{CacheRule, keep_private};
 pub use report::{Direction, Entry, Report};
-pub use request::{OverLimit, RequestLimits, consent, request};
+pub use request::{OverLimit, RequestLimits, consent, pairs, request};
 pub use response::{response, set_aside, trailers};
 pub use withdrawal::{Expire, Withdrawal, WithdrawalRule, expire};
 

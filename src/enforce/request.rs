@@ -91,9 +91,12 @@ pub fn request(
 #[must_use]
 pub fn consent(headers: &HeaderMap, rules: &Rules, now: i64) -> (Consent, Ids) {
     let gpc = denied_by_gpc(headers, rules);
-    let fields = headers.get_all(COOKIE).into_iter();
-    let pairs = fields.flat_map(|field| Pairs::of(field.as_bytes()));
-    (rules.read(pairs, now).with_gpc(gpc), gpc)
+    (rules.read(pairs(headers), now).with_gpc(gpc), gpc)
+}
+
+/// The cookies of a request, of all its `Cookie` fields.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = Pair<'_>> {
+    headers.get_all(COOKIE).into_iter().flat_map(|field| Pairs::of(field.as_bytes()))
 }
 
 /// What is denied where the visitor's user agent asks that no data be sold or shared. One `1` among

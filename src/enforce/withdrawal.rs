@@ -5,13 +5,13 @@
 //! user agent lets HTTP overwrite any cookie of the same name, domain and path, whatever attributes
 //! the new line lacks (RFC 6265bis 5.7, which turns away only scripts).
 
-use http::header::{ACCEPT, COOKIE, SET_COOKIE};
+use http::header::{ACCEPT, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{Mode, Report};
+use super::{Mode, Report, pairs};
 use crate::charter::{Declaration, DeclarationId};
 use crate::consent::{Rules, State};
-use crate::cookie::{Pairs, domain, name};
+use crate::cookie::{domain, name};
 use crate::policy::{self, Context, Reason};
 
 /// Fetch Metadata (W3C), which scripts cannot set. User agents send it over TLS alone.
@@ -79,10 +79,8 @@ impl Withdrawal {
     /// Takes note of what a request with these `headers` brings that goes no further, and of which
     /// nothing has been judged.
     pub fn look(&mut self, headers: &HeaderMap, context: &Context<'_>, rules: &Rules) {
-        let fields = headers.get_all(COOKIE).into_iter();
-        let pairs = fields.flat_map(|field| Pairs::of(field.as_bytes()));
         let state = context.consent.state();
-        let withdrawn = pairs.filter_map(|pair| {
+        let withdrawn = pairs(headers).filter_map(|pair| {
             let decision = policy::pair(context, &pair);
             let covered = self.covers(pair.name, decision.reason, state, rules);
             covered.then_some((pair.name, decision.declaration))

@@ -106,15 +106,6 @@ pub(super) fn declaration(
     }
 }
 
-/// Whether `word`, which may be several, stands among `words` between spaces.
-fn has(words: &str, word: &str) -> bool {
-    let stands_alone = |(at, _): (usize, &str)| {
-        words[..at].ends_with(' ') && words[at + word.len()..].starts_with(' ')
-    };
-    // Nearly always it does not stand there at all, which is cheaper to find out.
-    words.contains(word) && words.match_indices(word).any(stands_alone)
-}
-
 /// Visitors are told who sets a cookie and what for, exempt or not.
 fn told(document: &Document<'_>, table: &Table<'_, '_>, declaration: &Declaration) {
     let missing: Vec<&str> =
@@ -185,6 +176,15 @@ fn third_party(declaration: &Declaration, hosts: &[&str]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether `word`, which may be several, stands among `words` between spaces.
+fn has(words: &str, word: &str) -> bool {
+    let stands_alone = |(at, _): (usize, &str)| {
+        words[..at].ends_with(' ') && words[at + word.len()..].starts_with(' ')
+    };
+    // Nearly always it does not stand there at all, which is cheaper to find out.
+    words.contains(word) && words.match_indices(word).any(stands_alone)
 }
 
 /// The registrable domain of a host, by the public suffix list; of one that no such suffix ends,

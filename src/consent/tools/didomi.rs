@@ -34,11 +34,6 @@ impl Decoder for Didomi {
         &["didomi_token", "euconsent-v2"]
     }
 
-    /// Purposes and vendors have the ids of the site's account.
-    fn ids(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
     fn read(
         &self,
         jar: &Jar<'_>,

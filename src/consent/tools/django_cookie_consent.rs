@@ -19,11 +19,6 @@ impl Decoder for DjangoCookieConsent {
         &["cookie_consent"]
     }
 
-    /// Groups have the names that the site gives them.
-    fn ids(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
     fn is_dated(&self) -> bool {
         false
     }

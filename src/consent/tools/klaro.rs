@@ -18,11 +18,6 @@ impl Decoder for Klaro {
         &["klaro"]
     }
 
-    /// Services have the names that the site gives them.
-    fn ids(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
     fn is_dated(&self) -> bool {
         false
     }

@@ -25,11 +25,6 @@ impl Decoder for Orejime {
         Some(names.iter().map(|&name| name.into()).collect())
     }
 
-    /// Purposes have the names that the site gives them.
-    fn ids(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
     fn is_dated(&self) -> bool {
         false
     }

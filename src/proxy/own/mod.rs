@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    COOKIE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+    HOST, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -28,7 +28,6 @@ use super::gateway::{Gateway, Site};
 use super::route::{self, Route};
 use crate::charter::{CharterView, Language, render};
 use crate::config::unix_now;
-use crate::cookie::Pairs;
 use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
 use crate::policy::Context;
@@ -403,6 +402,5 @@ async fn read(gateway: &Gateway, body: Incoming) -> Result<Bytes, ProxyError> {
 }
 
 fn has_cookie(headers: &HeaderMap, name: &[u8]) -> bool {
-    let fields = headers.get_all(COOKIE).into_iter();
-    fields.flat_map(|field| Pairs::of(field.as_bytes())).any(|pair| pair.name == name)
+    enforce::pairs(headers).any(|pair| pair.name == name)
 }
