@@ -1,8 +1,19 @@
 """CPU time for each request, as a table and as a plot: what the experiments over HTTP/1.1 and HTTP/2 have in common."""
 
 import plot
+from bench import WARM_UP_SECONDS, described
 from proxies import HAPROXY
 from summary import by_proxy, median, number, ratio, spread
+
+
+def run(bench, peers, load):
+    """What `load(proxy, seconds)` costs each of them, warmed up by it."""
+    def measure(proxy):
+        load(proxy, WARM_UP_SECONDS)
+        return bench.metered(proxy, lambda: load(proxy, bench.settings.seconds))
+
+    with bench.lineup(peers) as proxies:
+        return bench.in_turn(proxies, measure, described)
 
 
 def table(result):

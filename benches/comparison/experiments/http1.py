@@ -2,7 +2,7 @@
 
 import cost
 import load
-from bench import WARM_UP_SECONDS, described
+from bench import WARM_UP_SECONDS
 from proxies import ENVOY, ENVOY_LUA, HAPROXY, HAPROXY_LUA, HAPROXY_TCP, NGINX, NGINX_LUA
 from summary import at_most
 
@@ -19,12 +19,7 @@ def run(bench):
     def wrk(proxy, seconds):
         return load.wrk(proxy, bench.visit, bench.load_cpus, seconds, bench.settings.connections)
 
-    def measure(proxy):
-        wrk(proxy, WARM_UP_SECONDS)
-        return bench.metered(proxy, lambda: wrk(proxy, bench.settings.seconds))
-
-    with bench.lineup(PEERS) as proxies:
-        return bench.in_turn(proxies, measure, described)
+    return cost.run(bench, PEERS, wrk)
 
 
 def report(result):

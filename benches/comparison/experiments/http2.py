@@ -2,7 +2,7 @@
 
 import cost
 import load
-from bench import WARM_UP_SECONDS, described
+from bench import WARM_UP_SECONDS
 from proxies import HAPROXY, NGINX
 from summary import at_most
 
@@ -20,12 +20,7 @@ def run(bench):
     def h2load(proxy, seconds):
         return load.h2load_closed(proxy, bench.visit, bench.load_cpus, seconds, CONNECTIONS, STREAMS)
 
-    def measure(proxy):
-        h2load(proxy, WARM_UP_SECONDS)
-        return bench.metered(proxy, lambda: h2load(proxy, bench.settings.seconds))
-
-    with bench.lineup(PEERS) as proxies:
-        return bench.in_turn(proxies, measure, described)
+    return cost.run(bench, PEERS, h2load)
 
 
 def report(result):
