@@ -131,7 +131,7 @@ pub fn cookie_date(data: &[u8]) {
 pub fn consent_value(data: &[u8]) {
     let name = SITE.consent.cookie().as_bytes();
     if let Some(rest) = data.strip_prefix(b"%7B") {
-        let read = |value| SITE.consent.read([Pair { name, value, raw: value }], NOW);
+        let read = |value| SITE.consent.read([Pair::new(name, value, value)], NOW);
         let otherwise = [b"%7b", rest].concat();
         assert_eq!(read(&otherwise), read(data), "read otherwise as usually written");
     }
@@ -180,7 +180,7 @@ type Cookie<'c> = (&'c [u8], &'c [u8]);
 
 fn assert_grants_no_more(rules: &Rules, cookies: &[Cookie<'_>], planted: Cookie<'_>) {
     let read = |cookies: &[Cookie<'_>]| {
-        rules.read(cookies.iter().map(|&(name, value)| Pair { name, value, raw: value }), NOW)
+        rules.read(cookies.iter().map(|&(name, value)| Pair::new(name, value, value)), NOW)
     };
     let alone = read(cookies);
     let answered = matches!(alone.state(), State::Granted | State::Partial | State::Denied);

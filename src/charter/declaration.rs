@@ -94,6 +94,14 @@ pub struct Forced {
     pub path: Option<Box<str>>,
 }
 
+impl Forced {
+    /// Whether a cookie's own attributes stand, all of them.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One declared cookie, or one family of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {

@@ -55,7 +55,18 @@ fn add(hash: u64, bytes: &[u8]) -> u64 {
     match (bytes.first_chunk(), bytes.last_chunk()) {
         // Some bytes twice, rather than the last ones one by one.
         (Some(first), Some(last)) => mix(mix(mixed, first), last),
-        _ => bytes.iter().fold(mixed, |hash, &byte| mix(hash, &[byte, 0, 0, 0, 0, 0, 0, 0])),
+        _ => mix(mixed, &few(bytes)),
+    }
+}
+
+/// Fewer than eight bytes as eight, others for others of the same number.
+fn few(bytes: &[u8]) -> [u8; 8] {
+    match (bytes.first_chunk(), bytes.last_chunk(), bytes) {
+        (Some([a, b, c, d]), Some([e, f, g, h]), _) => [*a, *b, *c, *d, *e, *f, *g, *h],
+        (.., [a, b, c]) => [*a, *b, *c, 0, 0, 0, 0, 0],
+        (.., [a, b]) => [*a, *b, 0, 0, 0, 0, 0, 0],
+        (.., [a]) => [*a, 0, 0, 0, 0, 0, 0, 0],
+        _ => [0; 8],
     }
 }
 

@@ -46,6 +46,12 @@ pub struct Scopes {
 }
 
 impl Scopes {
+    /// Whether nothing is mapped.
+    #[must_use]
+    pub fn are_the_same(&self) -> bool {
+        self.domains.is_empty() && self.paths.is_empty()
+    }
+
     /// What becomes of a `Domain` value.
     #[must_use]
     pub fn domain(&self, domain: &[u8]) -> ValueEdit<&[u8]> {

@@ -24,26 +24,36 @@ fn tolerant(text: &[u8]) -> Option<Date> {
 /// see that they lie in the future.
 fn usual(text: &[u8]) -> Option<Date> {
     let text: &[u8; 29] = text.try_into().ok()?;
-    let [w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', year @ .., b' ', b'G', b'M', b'T'] =
-        text
-    else {
+    let [w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', rest @ ..] = text else {
         return None;
     };
-    let [y1, y2, y3, y4, b' ', h1, h2, b':', n1, n2, b':', s1, s2] = year else { return None };
+    let [y1, y2, y3, y4, b' ', time @ .., b' ', b'G', b'M', b'T'] = rest else { return None };
     if !matches!(&[*w1, *w2, *w3], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun") {
         return None;
     }
-    let pair = |tens: &u8, ones: &u8| {
-        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-        (tens < 10 && ones < 10).then(|| u32::from(tens * 10 + ones))
-    };
+    let [day, _, _, century, _, _, year, _] = pairs([*d1, *d2, b':', *y1, *y2, b':', *y3, *y4])?;
+    let [hour, _, _, minute, _, _, second, _] = pairs(*time)?;
     Some(Date {
-        time: [pair(h1, h2)?, pair(n1, n2)?, pair(s1, s2)?],
-        day: pair(d1, d2)?,
+        time: [hour, minute, second].map(u32::from),
+        day: day.into(),
         month: month(&[*m1, *m2, *m3])?,
-        year: pair(y1, y2)? * 100 + pair(y3, y4)?,
+        year: u32::from(century) * 100 + u32::from(year),
     })
 }
+
+/// The numbers that the digits of `10:18:14` make in pairs, each in the place of its first digit.
+#[inline]
+fn pairs(text: [u8; 8]) -> Option<[u8; 8]> {
+    const NINES: u64 = 0x0909_0009_0900_0909;
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*b"00:00:00");
+    // What is beyond nine reaches its byte's highest bit, or has it; beside a colon, all is beyond.
+    let is_time = (digits | (digits & !HIGH) + (!HIGH - NINES)) & HIGH == 0;
+    // No pair is beyond 99, so that none reaches into another.
+    is_time.then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
+}
+
+/// The highest bit of each byte.
+const HIGH: u64 = u64::MAX / 0xff * 0x80;
 
 /// The numbers of a date, each within its digits, the month known.
 struct Date {

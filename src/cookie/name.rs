@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::SetCookie;
+use super::{SetCookie, word, word_holds};
 
 /// A name prefix and what the user agent demands of a cookie that bears it.
 struct Prefix {
@@ -75,8 +75,7 @@ pub fn breaks_prefix(cookie: &SetCookie<'_>) -> bool {
 /// in Latin-1. `None` says that every origin known reads the name as it stands.
 #[must_use]
 pub fn origin_reading(name: &[u8]) -> Option<SmallVec<[u8; 64]>> {
-    let odd = |b: &u8| matches!(b, b'.' | b'[' | b' ' | 0x80..);
-    if !name.iter().any(odd) {
+    if !is_odd(name) {
         return None;
     }
     let mut mangled = SmallVec::from_slice(trim_unicode(name));
@@ -85,6 +84,19 @@ pub fn origin_reading(name: &[u8]) -> Option<SmallVec<[u8; 64]>> {
         *byte = if matches!(byte, b'.' | b'[' | b' ') { b'_' } else { *byte };
     }
     (mangled[..] != *name).then_some(mangled)
+}
+
+/// Whether a byte stands there that some origin does not take as it is.
+fn is_odd(name: &[u8]) -> bool {
+    const HIGH: u64 = u64::MAX / 0xff * 0x80;
+    let odd = |word: u64| {
+        word & HIGH != 0
+            || word_holds(word, b'.')
+            || word_holds(word, b'[')
+            || word_holds(word, b' ')
+    };
+    let (words, rest) = name.as_chunks();
+    words.iter().any(|bytes| odd(u64::from_le_bytes(*bytes))) || odd(word(rest))
 }
 
 /// Whether an origin may take `name` for one that bears a protected prefix, although user agents

@@ -1,7 +1,7 @@
 //! The cookie-string of a request, pair by pair.
 
-use super::segments::Segments;
-use super::{control_or_tab, holds, split_at_equals, trim};
+use super::segments::{Segment, Segments};
+use super::{has_control, trim, unspaced};
 
 /// One cookie-pair of a cookie-string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Pair<'a> {
     pub value: &'a [u8],
     /// The pair as it stands, without the white space around it.
     pub raw: &'a [u8],
+    /// Whether it certainly holds neither control character, tab nor quote.
+    is_plain: bool,
 }
 
 /// Walks a cookie-string without allocating: `;` first, the first `=` second, no quoting.
@@ -21,6 +23,7 @@ pub struct Pair<'a> {
 /// passed over, except by the caps, which count separators.
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {
+    line: &'a [u8],
     segments: Segments<'a>,
     seen: usize,
 }
@@ -29,7 +32,7 @@ impl<'a> Pairs<'a> {
     /// The pairs of `cookie_string`, the value of one `Cookie` field.
     #[must_use]
     pub fn of(cookie_string: &'a [u8]) -> Self {
-        Self { segments: Segments::of(cookie_string), seen: 0 }
+        Self { line: cookie_string, segments: Segments::of(cookie_string), seen: 0 }
     }
 
     /// How many segments have been walked, those of white space too.
@@ -43,30 +46,33 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        for segment in self.segments.by_ref() {
+        while let Some(Segment { start, equals, end }) = self.segments.next() {
             self.seen += 1;
-            let raw = trim(segment);
-            if !raw.is_empty() {
-                return Some(pair(raw));
+            let raw = trim(unspaced(&self.line[start..end]));
+            if raw.is_empty() {
+                continue;
             }
+            let (name, value) = match self.line.get(equals + 1..end) {
+                Some(value) => (trim(unspaced(&self.line[start..equals])), trim(value)),
+                None => (&[][..], raw),
+            };
+            return Some(Pair { name, value, raw, is_plain: self.segments.are_plain() });
         }
         None
     }
 }
 
-fn pair(raw: &[u8]) -> Pair<'_> {
-    match split_at_equals(raw) {
-        (name, Some(value)) => Pair { name: trim(name), value: trim(value), raw },
-        (value, None) => Pair { name: b"", value, raw },
-    }
-}
-
-impl Pair<'_> {
-    /// Whether it holds neither control character, tab nor quote, as nearly every pair: nothing in it
-    /// but its name and its length can be amiss.
+impl<'a> Pair<'a> {
+    /// A pair that has been cut already, and by itself.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
-        !holds(self.raw, |byte| control_or_tab(byte) | u8::from(byte == b'"'))
+    pub fn new(name: &'a [u8], value: &'a [u8], raw: &'a [u8]) -> Self {
+        Self { name, value, raw, is_plain: false }
+    }
+
+    /// Whether it holds a control character other than tab.
+    #[must_use]
+    pub fn has_control(&self) -> bool {
+        !self.is_plain && has_control(self.raw)
     }
 
     /// Whether an origin that honours quotes may read past this pair's end, or stop before it.
@@ -75,6 +81,9 @@ impl Pair<'_> {
     /// "cookie sandwich"). Quotes in pairs, as in a raw JSON value, harm nobody.
     #[must_use]
     pub fn has_open_quote(&self) -> bool {
+        if self.is_plain {
+            return false;
+        }
         let quotes = memchr::memchr_iter(b'"', self.value).count();
         quotes % 2 == 1 || (self.value.starts_with(b"\"") && !self.value.ends_with(b"\""))
     }
@@ -105,9 +114,7 @@ mod tests {
 
     #[test]
     fn open_quotes() {
-        let open = |value: &'static str| {
-            Pair { name: b"a", value: value.as_bytes(), raw: b"" }.has_open_quote()
-        };
+        let open = |value: &'static str| Pair::new(b"a", value.as_bytes(), b"").has_open_quote();
         assert!(open("\""));
         assert!(open("\"x"));
         assert!(open("x\""));

@@ -1,11 +1,10 @@
 //! One set-cookie-string as a borrowed view (RFC 6265bis 5.6).
 
+use std::mem;
 use std::ops::Range;
 
-use super::segments::Segments;
-use super::{
-    MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, split_at_equals, trim, trim_start,
-};
+use super::segments::{Segment, Segments};
+use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, folded, has_control, trim, unspaced};
 
 /// How long past an `Expires` must be to count as a deletion on any clock: 30 days.
 const LONG_PAST_SECONDS: i64 = 30 * 86_400;
@@ -37,10 +36,15 @@ impl SameSite {
     /// The enforcement that `value` names, whatever its case.
     #[must_use]
     pub fn of(value: &[u8]) -> Self {
-        [Self::Strict, Self::Lax, Self::None]
-            .into_iter()
-            .find(|same_site| same_site.as_str().as_bytes().eq_ignore_ascii_case(value))
-            .unwrap_or_default()
+        const STRICT: u64 = folded(b"strict");
+        const LAX: u64 = folded(b"lax");
+        const NONE: u64 = folded(b"none");
+        match (value.len(), folded(value)) {
+            (6, STRICT) => Self::Strict,
+            (3, LAX) => Self::Lax,
+            (4, NONE) => Self::None,
+            _ => Self::Default,
+        }
     }
 
     /// The attribute value as it is usually written.
@@ -111,10 +115,9 @@ impl<'a> SetCookie<'a> {
     /// [`Malformed`], where a user agent ignores the line whatever its attributes say.
     pub fn parse(line: &'a [u8]) -> Result<Self, Malformed> {
         let mut segments = Segments::of(line);
-        let (name, value) = name_and_value(segments.next().unwrap_or_default());
         let mut cookie = Self {
-            name,
-            value,
+            name: b"",
+            value: b"",
             domain: None,
             path: None,
             max_age: None,
@@ -127,13 +130,19 @@ impl<'a> SetCookie<'a> {
             same_site: SameSite::Default,
             line,
         };
+        let mut is_pair = true;
+        // Not a loop of two halves: the cut is taken in line here, once.
         for segment in segments.by_ref() {
-            cookie.receive(segment);
+            if mem::take(&mut is_pair) {
+                (cookie.name, cookie.value) = name_and_value(line, segment);
+            } else {
+                cookie.receive(segment);
+            }
         }
         if !segments.are_plain() && has_control(line) {
             return Err(Malformed::Control);
         }
-        if name.len() + value.len() > MAX_PAIR_BYTES {
+        if cookie.name.len() + cookie.value.len() > MAX_PAIR_BYTES {
             return Err(Malformed::Oversized);
         }
         Ok(cookie)
@@ -142,7 +151,7 @@ impl<'a> SetCookie<'a> {
     /// The cookie-name of `line` even where the line as a whole is malformed, for the record.
     #[must_use]
     pub fn name_of(line: &'a [u8]) -> &'a [u8] {
-        name_and_value(pair(line)).0
+        name_and_value(line, pair(line)).0
     }
 
     /// The line as it came.
@@ -155,8 +164,8 @@ impl<'a> SetCookie<'a> {
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
         let mut segments = Segments::of(self.line);
-        let at = segments.next().map_or(0, <[u8]>::len);
-        Attributes { at, segments }
+        segments.next();
+        Attributes { line: self.line, segments }
     }
 
     /// How long the cookie asks to be kept: `Max-Age` wins over `Expires` (RFC 6265bis 5.7, step
@@ -201,12 +210,11 @@ impl<'a> SetCookie<'a> {
 
     /// Where the value stands in the line.
     pub(super) fn value_span(&self) -> Range<usize> {
-        let pair = pair(self.line);
-        let end = pair.len();
-        let after_name = split_at_equals(pair).1.map_or(0, |value| end - value.len());
-        let raw = &pair[after_name..];
+        let Segment { start, equals, end } = pair(self.line);
+        let start = if equals < end { equals + 1 } else { start };
+        let raw = &self.line[start..end];
         let blank = raw.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-        let start = after_name + if self.value.is_empty() { 0 } else { blank };
+        let start = start + if self.value.is_empty() { 0 } else { blank };
         start..start + self.value.len()
     }
 
@@ -220,106 +228,40 @@ impl<'a> SetCookie<'a> {
         })
     }
 
-    /// Takes note of what stands between two semicolons. The first letter leaves at most two names to
-    /// compare, and nothing is searched: every line of every response comes through here.
+    /// Takes note of what stands between two semicolons. The length of the name leaves at most two to
+    /// compare, in one word, and nothing is searched: every line of every response comes through here.
     #[inline]
-    fn receive(&mut self, segment: &'a [u8]) {
-        let Some(head) = Head::of(trim_start(segment)) else { return };
-        match head.first() {
-            b'd' => {
-                if let Some(value) = head.value(b"domain") {
-                    self.domain = Some(value.strip_prefix(b".").unwrap_or(value));
-                }
+    fn receive(&mut self, segment: Segment) {
+        const PATH: u64 = folded(b"path");
+        const SECURE: u64 = folded(b"secure");
+        const DOMAIN: u64 = folded(b"domain");
+        const MAX_AGE: u64 = folded(b"max-age");
+        const EXPIRES: u64 = folded(b"expires");
+        const HTTP_ONLY: u64 = folded(b"httponly");
+        const SAME_SITE: u64 = folded(b"samesite");
+        const PARTITIONED: u64 = folded(b"partitioned");
+        let (name, value) = name_and_attribute_value(self.line, segment);
+        if value.len() > MAX_ATTRIBUTE_BYTES {
+            return;
+        }
+        match (name.len(), folded(name)) {
+            (4, PATH) => self.path = Some(value),
+            (6, SECURE) => self.secure = true,
+            (6, DOMAIN) => self.domain = Some(value.strip_prefix(b".").unwrap_or(value)),
+            (7, MAX_AGE) => {
+                self.max_ages = self.max_ages.saturating_add(1);
+                self.max_age = max_age(value).or(self.max_age);
             }
-            b'e' => {
-                if let Some(value) = head.value(b"expires") {
-                    self.all_expires = self.all_expires.saturating_add(1);
-                    self.expires = Some(value);
-                }
+            (7, EXPIRES) => {
+                self.all_expires = self.all_expires.saturating_add(1);
+                self.expires = Some(value);
             }
-            b'h' => self.http_only |= head.value(b"httponly").is_some(),
-            b'm' => {
-                if let Some(value) = head.value(b"max-age") {
-                    self.max_ages = self.max_ages.saturating_add(1);
-                    self.max_age = max_age(value).or(self.max_age);
-                }
-            }
-            b'p' => {
-                if let Some(value) = head.value(b"path") {
-                    self.path = Some(value);
-                } else {
-                    self.partitioned |= head.value(b"partitioned").is_some();
-                }
-            }
-            b's' => {
-                if let Some(value) = head.value(b"samesite") {
-                    self.same_site = SameSite::of(value);
-                } else {
-                    self.secure |= head.value(b"secure").is_some();
-                }
-            }
+            (8, HTTP_ONLY) => self.http_only = true,
+            (8, SAME_SITE) => self.same_site = SameSite::of(value),
+            (11, PARTITIONED) => self.partitioned |= name.eq_ignore_ascii_case(b"partitioned"),
             _ => {}
         }
     }
-}
-
-/// Text that may begin with an attribute-name.
-#[derive(Clone, Copy)]
-struct Head<'t> {
-    text: &'t [u8],
-    /// Its first eight bytes in lower case; where there are fewer, others stand in their place.
-    word: u64,
-}
-
-impl<'t> Head<'t> {
-    /// `None` of fewer than four bytes, which name nothing.
-    #[inline]
-    fn of(text: &'t [u8]) -> Option<Self> {
-        let word = match (text.first_chunk(), text.first_chunk(), text.last_chunk()) {
-            (Some(word), ..) => u64::from_le_bytes(*word),
-            (None, Some(first), Some(last)) => {
-                let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
-                first | last << (8 * (text.len() - 4))
-            }
-            _ => return None,
-        };
-        // Setting bit 5 folds the case of letters; of other bytes it can only turn a control
-        // character into a hyphen, and lines with control characters are refused.
-        Some(Self { text, word: word | (u64::MAX / 0xff * 0x20) })
-    }
-
-    fn first(self) -> u8 {
-        self.word.to_le_bytes()[0]
-    }
-
-    /// The value of the attribute called `name`, in lower case, if that is what the text sets and a
-    /// user agent does not pass over it for its length.
-    #[inline]
-    fn value<const N: usize>(self, name: &[u8; N]) -> Option<&'t [u8]> {
-        let wanted = name.iter().take(8).rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        let others = if N < 8 { u64::MAX << (8 * N) } else { 0 };
-        let (found, after) = self.text.split_at_checked(N)?;
-        let is_name =
-            (self.word ^ wanted) & !others == 0 && (N <= 8 || found.eq_ignore_ascii_case(name));
-        is_name.then(|| value(after)).flatten()
-    }
-}
-
-/// The attribute-value, by what follows the attribute-name; `None` where the name goes on, or the
-/// value is too long.
-#[inline]
-fn value(after: &[u8]) -> Option<&[u8]> {
-    let value = match after {
-        [b'=', value @ ..] => trim(value),
-        [] => after,
-        _ => match trim_start(after) {
-            rest if rest.len() == after.len() => return None,
-            [b'=', value @ ..] => trim(value),
-            [] => &[],
-            _ => return None,
-        },
-    };
-    (value.len() <= MAX_ATTRIBUTE_BYTES).then_some(value)
 }
 
 /// One cookie-av.
@@ -350,8 +292,7 @@ impl Attribute<'_> {
 /// The attributes of a set-cookie-string, in order.
 #[derive(Clone, Debug)]
 pub struct Attributes<'a> {
-    /// Where the next one's semicolon stands.
-    at: usize,
+    line: &'a [u8],
     segments: Segments<'a>,
 }
 
@@ -360,24 +301,33 @@ impl<'a> Iterator for Attributes<'a> {
 
     fn next(&mut self) -> Option<Attribute<'a>> {
         let segment = self.segments.next()?;
-        let span = self.at..self.at + 1 + segment.len();
-        self.at = span.end;
-        let (name, value) = split_at_equals(segment);
-        let value = trim(value.unwrap_or_default());
-        Some(Attribute { name: trim(name), value, span })
+        let (name, value) = name_and_attribute_value(self.line, segment);
+        Some(Attribute { name, value, span: segment.start - 1..segment.end })
     }
 }
 
 /// The name-value-pair: what stands before the first semicolon.
-fn pair(line: &[u8]) -> &[u8] {
+fn pair(line: &[u8]) -> Segment {
     Segments::of(line).next().unwrap_or_default()
 }
 
-fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
-    match split_at_equals(pair) {
-        (name, Some(value)) => (trim(name), trim(value)),
-        (value, None) => (b"", trim(value)),
+/// The cookie-name and cookie-value; without an equals sign, all is value (RFC 6265bis 5.6, step 3).
+#[inline]
+fn name_and_value(line: &[u8], Segment { start, equals, end }: Segment) -> (&[u8], &[u8]) {
+    match line.get(equals + 1..end) {
+        Some(value) => (trim(&line[start..equals]), trim(value)),
+        None => (b"", trim(&line[start..end])),
     }
+}
+
+/// The attribute-name and attribute-value; without an equals sign, all is name (5.6, step 6).
+#[inline]
+fn name_and_attribute_value(
+    line: &[u8],
+    Segment { start, equals, end }: Segment,
+) -> (&[u8], &[u8]) {
+    let value = line.get(equals + 1..end).unwrap_or_default();
+    (trim(unspaced(&line[start..equals])), trim(value))
 }
 
 /// The Max-Age attribute's value (RFC 6265bis 5.6.2); `None` where a user agent ignores it.
@@ -386,13 +336,15 @@ fn max_age(value: &[u8]) -> Option<i64> {
         Some(digits) => (true, digits),
         None => (false, value),
     };
-    if digits.is_empty() {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let seconds = digits.iter().try_fold(0i64, |seconds, digit| {
-        let digit = digit.is_ascii_digit().then(|| i64::from(digit - b'0'))?;
-        Some(seconds.saturating_mul(10).saturating_add(digit))
-    })?;
+    let seconds = match digits.len() {
+        ..=18 => digits.iter().fold(0, |seconds, digit| seconds * 10 + i64::from(digit - b'0')),
+        _ => digits.iter().fold(0i64, |seconds, digit| {
+            seconds.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
+        }),
+    };
     Some(if negative { -seconds } else { seconds })
 }
 

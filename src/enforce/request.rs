@@ -69,14 +69,14 @@ pub fn request(
     withdrawal: &mut Withdrawal,
     report: &mut Report,
 ) -> Result<Consent, OverLimit> {
-    let Some(cookies) = Cookies::of(headers.get_all(COOKIE), limits) else {
+    let judged = judge(headers, context, rules, limits, withdrawal, report);
+    let Ok((consent, survivors)) = judged else {
         report.blocked(Direction::Request, b"", Reason::Limit);
         return match mode {
             Mode::Enforce => Err(OverLimit),
             Mode::Report => Ok(Consent::default()),
         };
     };
-    let (consent, survivors) = judge(headers, cookies, context, rules, withdrawal, report);
     if let Some(cookie_string) = survivors
         && mode == Mode::Enforce
     {
@@ -106,7 +106,8 @@ fn denied_by_gpc(headers: &HeaderMap, rules: &Rules) -> Ids {
     if asks { rules.gpc } else { Ids::NONE }
 }
 
-/// The cookies of a request, cut once.
+/// The cookies of a request, cut once. It is large, and stays where it is.
+#[derive(Default)]
 struct Cookies<'h> {
     /// User agents send more than these to few sites.
     pairs: SmallVec<[Pair<'h>; 24]>,
@@ -114,28 +115,30 @@ struct Cookies<'h> {
 }
 
 impl<'h> Cookies<'h> {
-    /// `None` where there are more than `limits` allow.
-    fn of(fields: GetAll<'h, HeaderValue>, limits: &RequestLimits) -> Option<Self> {
-        let mut cookies = Self { pairs: SmallVec::new(), fields: 0 };
+    fn cut(
+        &mut self,
+        fields: GetAll<'h, HeaderValue>,
+        limits: &RequestLimits,
+    ) -> Result<(), OverLimit> {
         let (mut seen, mut bytes) = (0, 0);
         for field in fields {
             let field = field.as_bytes();
-            cookies.fields += 1;
+            self.fields += 1;
             bytes += field.len();
             if bytes > limits.bytes {
-                return None;
+                return Err(OverLimit);
             }
             let mut pairs = Pairs::of(field);
             while let Some(pair) = pairs.next() {
                 // Before a pair too many takes room.
                 if seen + pairs.seen() > limits.pairs {
-                    return None;
+                    return Err(OverLimit);
                 }
-                cookies.pairs.push(pair);
+                self.pairs.push(pair);
             }
             seen += pairs.seen();
         }
-        (seen <= limits.pairs).then_some(cookies)
+        if seen <= limits.pairs { Ok(()) } else { Err(OverLimit) }
     }
 }
 
@@ -143,13 +146,15 @@ impl<'h> Cookies<'h> {
 /// as it stands.
 fn judge(
     headers: &HeaderMap,
-    cookies: Cookies<'_>,
     context: &Context<'_>,
     rules: &Rules,
+    limits: &RequestLimits,
     withdrawal: &mut Withdrawal,
     report: &mut Report,
-) -> (Consent, Option<Vec<u8>>) {
-    let Cookies { mut pairs, fields } = cookies;
+) -> Result<(Consent, Option<Vec<u8>>), OverLimit> {
+    let mut cookies = Cookies::default();
+    cookies.cut(headers.get_all(COOKIE), limits)?;
+    let Cookies { pairs, fields } = &mut cookies;
     let gpc = denied_by_gpc(headers, rules);
     let consent = rules.read(pairs.iter().copied(), context.now).with_gpc(gpc);
     let context = Context { consent, ..*context };
@@ -164,7 +169,7 @@ fn judge(
         decision.verdict != Verdict::Block
     });
     withdrawal.note(withdrawn.into_iter(), headers);
-    (consent, (fields > 1 || pairs.len() < came).then(|| join(&pairs)))
+    Ok((consent, (*fields > 1 || pairs.len() < came).then(|| join(pairs))))
 }
 
 /// The cookie-string of `pairs`, in a buffer of just its size, which `Bytes` takes over as it is.

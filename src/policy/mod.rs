@@ -7,12 +7,12 @@ mod decision;
 
 pub use decision::{Decision, Reason, Verdict};
 
-use crate::charter::{Charter, Declaration, DeclarationId, DomainRule, LifetimeCap, Need};
+use crate::charter::{Charter, DeclarationId, DomainRule, Forced, LifetimeCap, Need, Scopes};
 use crate::consent::{Answer, Consent};
 use crate::cookie::domain::{self, Scope};
 use crate::cookie::{
     Edits, Lifetime, LifetimeEdit, MAX_PAIR_BYTES, Malformed, Pair, Presence, SameSite, SetCookie,
-    ValueEdit, has_control, name,
+    ValueEdit, name,
 };
 
 /// What the cookies of one exchange are judged by.
@@ -43,12 +43,7 @@ pub fn set_cookie<'c>(context: &Context<'c>, line: &'c [u8]) -> Decision<'c> {
 /// Judges a line that user agents read.
 fn readable<'c>(context: &Context<'c>, cookie: &SetCookie<'c>) -> Decision<'c> {
     let (declaration, admission) = admit(context, cookie.name);
-    let mut edits = Edits::default();
-    map_scope(context, cookie, &mut edits);
-    if let Some(id) = declaration {
-        force(context.charter.declaration(id), cookie, context.now, &mut edits);
-    }
-    let edits = Some(edits).filter(|edits| !edits.is_empty());
+    let edits = plan(context, cookie, declaration);
     if let Some(refusal) = refusal(context, cookie, edits.as_ref()) {
         return Decision::block(refusal, declaration);
     }
@@ -88,8 +83,7 @@ pub fn pair<'c>(context: &Context<'c>, pair: &Pair<'_>) -> Decision<'c> {
 
 /// Why an origin might read a pair otherwise than as the one cookie that it is, if it might.
 fn unreadable(pair: &Pair<'_>) -> Option<Reason> {
-    let is_plain = pair.is_plain();
-    if !is_plain && has_control(pair.raw) {
+    if pair.has_control() {
         return Some(Reason::Malformed);
     }
     if pair.name.len() + pair.value.len() > MAX_PAIR_BYTES {
@@ -100,8 +94,7 @@ fn unreadable(pair: &Pair<'_>) -> Option<Reason> {
     }
     // `$Version` and its kin switch origins to the grammar of RFC 2109, and an open quote lets a
     // cookie swallow its neighbours there.
-    let is_open = pair.name.starts_with(b"$") || (!is_plain && pair.has_open_quote());
-    is_open.then_some(Reason::Malformed)
+    (pair.name.starts_with(b"$") || pair.has_open_quote()).then_some(Reason::Malformed)
 }
 
 /// What a cookie's name and the visitor's consent amount to.
@@ -165,9 +158,33 @@ fn refusal<'c>(
     (outgoing.same_site == SameSite::None && !outgoing.secure).then_some(Reason::Malformed)
 }
 
+/// What is to change on the line, by the site's mapping and by the declaration; `None` for nothing,
+/// as nearly always.
+fn plan<'c>(
+    context: &Context<'c>,
+    cookie: &SetCookie<'c>,
+    declaration: Option<DeclarationId>,
+) -> Option<Edits<'c>> {
+    let (charter, now) = (context.charter, context.now);
+    let declaration = declaration.map(|id| charter.declaration(id));
+    let lifetime = match declaration.and_then(|declaration| declaration.max_age) {
+        Some(cap) => cut(cap, cookie, now),
+        None => LifetimeEdit::Leave,
+    };
+    let forced = declaration.map(|declaration| &declaration.forced).filter(|f| !f.is_nothing());
+    if lifetime == LifetimeEdit::Leave && forced.is_none() && charter.scopes().are_the_same() {
+        return None;
+    }
+    let mut edits = Edits { lifetime, ..Edits::default() };
+    map_scope(charter.scopes(), cookie, &mut edits);
+    if let Some(forced) = forced {
+        force(forced, cookie, &mut edits);
+    }
+    (!edits.is_empty()).then_some(edits)
+}
+
 /// Maps the upstream's own domain and path to the site's.
-fn map_scope<'c>(context: &Context<'c>, cookie: &SetCookie<'c>, edits: &mut Edits<'c>) {
-    let scopes = context.charter.scopes();
+fn map_scope<'c>(scopes: &'c Scopes, cookie: &SetCookie<'c>, edits: &mut Edits<'c>) {
     if let Some(domain) = cookie.domain {
         edits.domain = scopes.domain(domain);
     }
@@ -179,14 +196,7 @@ fn map_scope<'c>(context: &Context<'c>, cookie: &SetCookie<'c>, edits: &mut Edit
 }
 
 /// Plans what the declaration demands and the cookie lacks.
-fn force<'c>(
-    declaration: &'c Declaration,
-    cookie: &SetCookie<'c>,
-    now: i64,
-    edits: &mut Edits<'c>,
-) {
-    let forced = &declaration.forced;
-    edits.lifetime = declaration.max_age.map_or(LifetimeEdit::Leave, |cap| cut(cap, cookie, now));
+fn force<'c>(forced: &'c Forced, cookie: &SetCookie<'c>, edits: &mut Edits<'c>) {
     edits.secure = presence(forced.secure, cookie.secure);
     edits.http_only = presence(forced.http_only, cookie.http_only);
     edits.partitioned = presence(forced.partitioned, cookie.partitioned);

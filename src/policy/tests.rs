@@ -1,7 +1,7 @@
 //! The decision table: one line a case, the reason asserted with the outcome.
 
 use super::*;
-use crate::charter::{Category, Forced, Pattern, Scopes};
+use crate::charter::{Category, Declaration, Pattern};
 use crate::consent::Ids;
 
 const NOW: i64 = 1_790_000_000;
