@@ -2,7 +2,7 @@
 
 use bytes::{BufMut as _, BytesMut};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, SET_COOKIE, TE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, HeaderName, SET_COOKIE, TE,
     TRANSFER_ENCODING, VIA,
 };
 use http::{HeaderMap, HeaderValue, Version};
@@ -45,14 +45,13 @@ const VIA_HTTP_2: HeaderValue = HeaderValue::from_static("2 cookie-firewall");
 pub fn remove_hop_by_hop(headers: &mut HeaderMap, fields: Fields) {
     let trailers = fields.have(Field::Te) && headers.get(TE).is_some_and(accepts_trailers);
     if fields.have(Field::Connection) {
-        for name in listed_in_connection(headers).iter().filter(|name| !KEPT.contains(name)) {
-            headers.remove(name);
-        }
+        remove_connection(headers);
     }
     if fields.have(Field::TransferEncoding) {
         headers.remove(CONTENT_LENGTH);
     }
-    for field in HOP_BY_HOP.into_iter().filter(|field| fields.have(*field)) {
+    let others = HOP_BY_HOP.into_iter().filter(|field| *field != Field::Connection);
+    for field in others.filter(|field| fields.have(*field)) {
         headers.remove(field.name());
     }
     if trailers {
@@ -79,13 +78,25 @@ pub fn settle_length(headers: &mut HeaderMap, fields: Fields) {
     }
 }
 
+/// Removes `Connection`, and what it lists.
+fn remove_connection(headers: &mut HeaderMap) {
+    let Entry::Occupied(connection) = headers.entry(CONNECTION) else { return };
+    // What nearly every one says, of a field that goes anyway.
+    if connection.iter().all(|line| line.as_bytes().eq_ignore_ascii_case(b"keep-alive")) {
+        connection.remove();
+        return;
+    }
+    for name in listed_in_connection(headers).iter().filter(|name| !KEPT.contains(name)) {
+        headers.remove(name);
+    }
+    headers.remove(CONNECTION);
+}
+
 fn listed_in_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
     let lines = headers.get_all(CONNECTION).iter();
     lines
         .flat_map(|line| line.as_bytes().split(|&b| b == b','))
         .map(<[u8]>::trim_ascii)
-        // What nearly every line says, of a field that goes anyway.
-        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"))
         .filter_map(|name| HeaderName::from_bytes(name).ok())
         .collect()
 }
