@@ -1,13 +1,17 @@
 //! HTTP/1.1 on a client's connection.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::accepted::Accepted;
@@ -15,10 +19,13 @@ use super::bound::Role;
 use super::connection::{Clear, LAST_REQUEST, Serving, Terms, stopped};
 use super::fault::{Ended, Fault};
 use super::first_bytes::Begun;
+use super::head_time::HeadTime;
 use super::lot::Idle;
-use super::parking::{self, Busy, Exchanges, Kept, Sending};
+use super::parking::{self, Busy, Exchanges, Kept, Sending, Still};
+use super::shared::Shared;
+use super::stalling::Quiet;
 use crate::config::Limits;
-use crate::proxy::Client;
+use crate::proxy::{Client, Worker};
 
 /// Bytes that hyper reads ahead at most, and at least: its buffers grow with the traffic.
 const READ_BUFFER: usize = 64 * 1024;
@@ -88,44 +95,61 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let keep = stream.get_ref().keep();
-    let exchanges = Arc::<Exchanges>::default();
-    let busy = Busy::new(&serving.busy);
-    let (worker, shared) = (serving.worker, Arc::clone(&serving.shared));
-    let (client, begun) = (Arc::clone(client), Arc::clone(&exchanges));
-    let quiet = terms.quiet.clone();
-    let service = service_fn(move |request| {
-        let (client, shared, quiet) = (Arc::clone(&client), Arc::clone(&shared), quiet.clone());
-        let under_way = begun.begin();
-        async move {
-            let mut response = worker.answer(&shared.gateway(), &client, request).await;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                quiet.tunnels();
-            } else if shared.is_stopping() {
-                close(&mut response);
-            }
-            Ok::<_, Infallible>(response.map(|body| Sending::new(body, under_way)))
-        }
+    let conversation = Arc::new(Conversation {
+        worker: serving.worker,
+        shared: Arc::clone(&serving.shared),
+        client: Arc::clone(client),
+        quiet: terms.quiet.clone(),
+        exchanges: Exchanges::default(),
     });
-    let connection = builder(terms).serve_connection(TokioIo::new(stream), service);
-    let mut connection = connection.with_upgrades();
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = stopped(&mut serving.stopping, LAST_REQUEST) => {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
-        () = exchanges.idle(&terms.quiet, &busy) => {
-            // Nothing is under way, so it ends at once, and its stream stays open.
-            keep.set(true);
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            let ended = (&mut connection).await;
-            keep.set(false);
-            if ended.is_ok() && let Some(parts) = connection.into_parts() {
-                let mut stream = parts.io.into_inner();
-                stream.put_back(&parts.read_buf);
-                return Ok(Some(stream));
+    let busy = Busy::new(&serving.busy);
+    let head = HeadTime::new(terms.timeouts.request_head);
+    let talk = Arc::clone(&conversation);
+    let service = service_fn(move |request| Exchange::new(&talk).answer(request));
+    let builder = builder(terms, head.clone());
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut is_leaving = false;
+    let result = loop {
+        let (stopping, is_told) = (&mut serving.stopping, is_leaving);
+        let mut watch = pin!(async {
+            tokio::select! {
+                () = stopped(stopping, LAST_REQUEST), if !is_told => None,
+                still = conversation.exchanges.stand_still(&terms.quiet, &busy, &head) => Some(still),
             }
-            return Ok(None);
+        });
+        let mut is_watched = false;
+        let turn = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(end) => Poll::Ready(Turn::End(end)),
+            // Nothing that is watched for happens in the middle of an exchange, and at its end it is
+            // looked for: what has happened by then is still to be seen.
+            Poll::Pending if is_watched && conversation.is_busy() => Poll::Pending,
+            Poll::Pending => {
+                is_watched = true;
+                watch.as_mut().poll(cx).map(Turn::Watched)
+            }
+        });
+        match turn.await {
+            Turn::End(end) => break end,
+            Turn::Watched(None) => {
+                is_leaving = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            Turn::Watched(Some(Still::Idle)) if !is_leaving => {
+                // Nothing is under way, so it ends at once, and its stream stays open.
+                keep.set(true);
+                Pin::new(&mut connection).graceful_shutdown();
+                let ended = (&mut connection).await;
+                keep.set(false);
+                if ended.is_ok()
+                    && let Some(parts) = connection.into_parts()
+                {
+                    let mut stream = parts.io.into_inner();
+                    stream.put_back(&parts.read_buf);
+                    return Ok(Some(stream));
+                }
+                return Ok(None);
+            }
+            Turn::Watched(Some(_)) => {}
         }
     };
     if result.is_err()
@@ -147,6 +171,58 @@ where
     }
 }
 
+/// What a connection does next, or what is seen on it.
+enum Turn<E> {
+    End(E),
+    Watched(Option<Still>),
+}
+
+/// What the exchanges of a connection share.
+struct Conversation {
+    worker: Worker,
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    quiet: Quiet,
+    exchanges: Exchanges,
+}
+
+impl Conversation {
+    /// Whether an exchange is under way that may take its time.
+    fn is_busy(&self) -> bool {
+        self.exchanges.are_under_way() && !self.shared.is_stopping()
+    }
+}
+
+/// One exchange, from its request's head to the end of its response's body.
+struct Exchange(Arc<Conversation>);
+
+impl Exchange {
+    fn new(conversation: &Arc<Conversation>) -> Self {
+        conversation.exchanges.begin();
+        Self(Arc::clone(conversation))
+    }
+
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Sending<Self>>, Infallible> {
+        let Conversation { worker, shared, client, quiet, .. } = &*self.0;
+        let mut response = worker.answer(&shared.gateway(), client, request).await;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            quiet.tunnels();
+        } else if shared.is_stopping() {
+            close(&mut response);
+        }
+        Ok(response.map(|body| Sending::new(body, self)))
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.exchanges.end();
+    }
+}
+
 /// Waits for the next request on a connection that is parked; says whether one begins to come.
 async fn wake<S>(serving: &mut Serving, stream: &mut Begun<S>, terms: &Terms) -> Result<bool, Ended>
 where
@@ -163,11 +239,11 @@ where
     }
 }
 
-fn builder(terms: &Terms) -> http1::Builder {
+fn builder(terms: &Terms, head: HeadTime) -> http1::Builder {
     let Limits { header_bytes, header_fields, .. } = terms.limits;
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(head)
         .header_read_timeout(terms.timeouts.request_head)
         .max_header_size(header_bytes)
         .max_buf_size(header_bytes.max(READ_BUFFER));

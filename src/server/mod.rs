@@ -16,6 +16,7 @@ mod exchanges;
 mod fault;
 mod first_bytes;
 mod frames;
+mod head_time;
 mod http1;
 mod http2;
 mod listening;

@@ -9,12 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::head_time::HeadTime;
 use super::stalling::Quiet;
 use crate::proxy::{BodyError, ResponseBody};
 
@@ -51,52 +52,69 @@ impl Drop for Busy {
     }
 }
 
-/// What is under way on a connection: each exchange, to the end of its body, holds one.
+/// The exchanges of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     begun: AtomicU64,
-    /// As many more holders as there are exchanges.
-    under_way: Arc<()>,
+    ended: AtomicU64,
 }
 
-/// One exchange.
-#[derive(Debug)]
-pub(super) struct UnderWay(#[allow(dead_code)] Arc<()>);
-
 impl Exchanges {
-    /// One more exchange, until what is returned is dropped.
-    pub(super) fn begin(&self) -> UnderWay {
+    /// One more has begun.
+    pub(super) fn begin(&self) {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(&self.under_way))
+    }
+
+    /// One has come to its end, that of its response's body.
+    pub(super) fn end(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether any is under way.
+    pub(super) fn are_under_way(&self) -> bool {
+        self.begun() != self.ended.load(Ordering::Relaxed)
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Ready once there has been none for a while, and what is read and written agrees: no request
-    /// has begun to come, no answer waits to be taken.
-    pub(super) async fn idle(&self, quiet: &Quiet, busy: &Busy) {
+    /// has begun to come, no answer waits to be taken. Or once the time for a request's head is over.
+    pub(super) async fn stand_still(&self, quiet: &Quiet, busy: &Busy, head: &HeadTime) -> Still {
         loop {
-            let before = self.begun.load(Ordering::Relaxed);
-            tokio::time::sleep(busy.patience()).await;
-            let none = self.begun.load(Ordering::Relaxed) == before;
-            if none && Arc::strong_count(&self.under_way) == 1 && quiet.is_there() {
-                return;
+            let before = self.begun();
+            if head.ends_before(Instant::now() + busy.patience()).await {
+                return Still::Late;
+            }
+            if self.begun() == before && !self.are_under_way() && quiet.is_there() {
+                return Still::Idle;
             }
         }
     }
 }
 
-/// A response's body that counts as under way until it has been sent.
-pub(super) struct Sending {
-    body: ResponseBody,
-    _under_way: UnderWay,
+/// Why a connection stands still.
+pub(super) enum Still {
+    /// Nothing is under way.
+    Idle,
+    /// A request's head does not come to its end.
+    Late,
 }
 
-impl Sending {
-    pub(super) fn new(body: ResponseBody, under_way: UnderWay) -> Self {
-        Self { body, _under_way: under_way }
+/// A response's body, which holds on to its exchange until it has been sent.
+pub(super) struct Sending<E> {
+    body: ResponseBody,
+    _exchange: E,
+}
+
+impl<E> Sending<E> {
+    pub(super) fn new(body: ResponseBody, exchange: E) -> Self {
+        Self { body, _exchange: exchange }
     }
 }
 
-impl Body for Sending {
+impl<E: Unpin> Body for Sending<E> {
     type Data = Bytes;
     type Error = BodyError;
 
