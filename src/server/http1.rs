@@ -70,7 +70,7 @@ pub(super) async fn serve_socket(
             let role = Role::Http { proxied: false };
             let accepted = Accepted { stream: socket, peer: terms.peer, role, open };
             let patience = terms.timeouts.request_head.saturating_sub(parking::AFTER);
-            serving.lot.park(accepted, patience, &terms.idle);
+            serving.lot.park(accepted, patience);
             return Ok(());
         }
         stream = idle;
