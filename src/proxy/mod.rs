@@ -39,7 +39,7 @@ use crate::enforce::{self, Mode, Withdrawal};
 use crate::policy::Context;
 use body::{Pace, RequestBody, Upload};
 use fields::{Field, Fields};
-use retry::Failed;
+use retry::{Failed, Spare};
 use route::{Route, route};
 use upgrade::Upgrade;
 use upstream::{Attempts, Lease, Purpose};
@@ -195,7 +195,7 @@ impl Worker {
         loop {
             let mut lease = site.upstreams.lease(self.index, &mut attempts, now).await?;
             let may_go_on = attempts.may_go_on(lease.is_reused());
-            let spare = may_go_on.then(|| retry::spare(&request)).flatten();
+            let spare = may_go_on.then(|| Spare::of(&request)).flatten();
             let limit = site.config.timeouts.first_byte;
             let answer = std::pin::pin!(lease.send(request));
             let answer = within(limit, now, upload.as_deref(), answer).await;

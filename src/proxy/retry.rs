@@ -1,7 +1,7 @@
 //! What becomes of a request that got no answer: whether it may be sent again, and what its failure
 //! says about the connection and the address.
 
-use http::{Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::Body as _;
 use hyper::client::conn::TrySendError;
 
@@ -9,18 +9,37 @@ use super::body::{RequestBody, Upload};
 use super::error::{ProxyError, UpstreamError};
 use super::upstream::{Attempts, Lease};
 
-/// A copy of a request without a body, which may be sent once more. Bodies are streamed, and not
-/// there any more.
-pub fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !request.body().is_end_stream() {
-        return None;
+/// What it takes to send a request without a body once more. Bodies are streamed, and not there any
+/// more. Each request leaves one behind and hardly any is needed, so it is a list and no map.
+pub struct Spare {
+    method: Method,
+    target: Uri,
+    version: Version,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Spare {
+    /// That of `request`, if it has no body.
+    pub fn of(request: &Request<RequestBody>) -> Option<Self> {
+        if !request.body().is_end_stream() {
+            return None;
+        }
+        let mut fields = Vec::with_capacity(request.headers().len());
+        fields.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        let (method, target) = (request.method().clone(), request.uri().clone());
+        Some(Self { method, target, version: request.version(), fields })
     }
-    let mut copy = Request::new(RequestBody::none());
-    *copy.version_mut() = request.version();
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
+
+    fn into_request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::none());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.target;
+        *request.version_mut() = self.version;
+        for (name, value) in self.fields {
+            request.headers_mut().append(name, value);
+        }
+        request
+    }
 }
 
 /// A request without an answer.
@@ -69,21 +88,24 @@ impl Failed {
         }
     }
 
-    /// The request, to be sent once more: itself, or the copy `spare`.
+    /// The request, to be sent once more: itself, or made of `spare`.
     ///
     /// # Errors
     ///
     /// The failure, where it must not be or has been often enough.
     pub fn again(
         self,
-        spare: Option<Request<RequestBody>>,
+        spare: Option<Spare>,
         lease: &Lease,
         attempts: &mut Attempts,
     ) -> Result<Request<RequestBody>, ProxyError> {
         if !matches!(self.error, ProxyError::Upstream(_)) {
             return Err(self.error);
         }
-        let again = self.unsent.or(spare).filter(|request| self.fate.allows(request.method()));
+        let again = self
+            .unsent
+            .or_else(|| spare.map(Spare::into_request))
+            .filter(|request| self.fate.allows(request.method()));
         let Some(again) = again else { return Err(self.error) };
         match attempts.next_after_failure(lease.endpoint(), lease.is_reused()) {
             None => Err(self.error),
