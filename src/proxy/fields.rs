@@ -74,6 +74,12 @@ impl Fields {
         Self(headers.keys().fold(0, |fields, name| fields | bit(field(name.as_str()))))
     }
 
+    /// Those in an answer's `headers`, in which none speaks of the client.
+    #[must_use]
+    pub fn of_answer(headers: &HeaderMap) -> Self {
+        Self(headers.keys().fold(0, |fields, name| fields | bit(named(name.as_str()))))
+    }
+
     /// Whether this one is among them.
     #[must_use]
     pub fn have(self, field: Field) -> bool {
@@ -86,6 +92,15 @@ fn bit(field: Option<Field>) -> u16 {
 }
 
 fn field(name: &str) -> Option<Field> {
+    let kind = || match name {
+        _ if name.contains('_') => Some(Field::Underscore),
+        _ if name.starts_with("x-") => Some(Field::Extension),
+        _ => None,
+    };
+    named(name).or_else(kind)
+}
+
+fn named(name: &str) -> Option<Field> {
     Some(match name {
         "connection" => Field::Connection,
         "keep-alive" => Field::KeepAlive,
@@ -98,8 +113,6 @@ fn field(name: &str) -> Option<Field> {
         "content-length" => Field::ContentLength,
         "expect" => Field::Expect,
         "alt-svc" => Field::AltSvc,
-        _ if name.contains('_') => Field::Underscore,
-        _ if name.starts_with("x-") => Field::Extension,
         _ => return None,
     })
 }

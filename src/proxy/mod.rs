@@ -157,7 +157,7 @@ impl Worker {
         };
         let (request, upload) = prepare(gateway, site, request, fields);
         let (mut response, lease) = self.send(site, request, upload, purpose).await?;
-        let fields = Fields::of(response.headers());
+        let fields = Fields::of_answer(response.headers());
         let switched = check_answer(&response, fields, upgrade.as_ref())?;
         let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;

@@ -51,9 +51,10 @@ impl Aside {
 
     /// The `Set-Cookie` values that the parser drops, since the last call.
     pub fn take(&self) -> Vec<Box<[u8]>> {
-        if !self.has_lines.swap(false, Ordering::AcqRel) {
+        if !self.has_lines.load(Ordering::Acquire) {
             return Vec::new();
         }
+        self.has_lines.store(false, Ordering::Release);
         std::mem::take(&mut self.state().lines)
     }
 
