@@ -108,33 +108,36 @@ where
     let service = service_fn(move |request| Exchange::new(&talk).answer(request));
     let builder = builder(terms, head.clone());
     let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut stop = pin!(stopped(&mut serving.stopping, LAST_REQUEST));
     let mut is_leaving = false;
     let result = loop {
-        let (stopping, is_told) = (&mut serving.stopping, is_leaving);
-        let mut watch = pin!(async {
-            tokio::select! {
-                () = stopped(stopping, LAST_REQUEST), if !is_told => None,
-                still = conversation.exchanges.stand_still(&terms.quiet, &busy, &head) => Some(still),
-            }
-        });
+        let mut still = pin!(conversation.exchanges.stand_still(&terms.quiet, &busy, &head));
         let mut is_watched = false;
-        let turn = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-            Poll::Ready(end) => Poll::Ready(Turn::End(end)),
-            // Nothing that is watched for happens in the middle of an exchange, and at its end it is
-            // looked for: what has happened by then is still to be seen.
-            Poll::Pending if is_watched && conversation.is_busy() => Poll::Pending,
-            Poll::Pending => {
-                is_watched = true;
-                watch.as_mut().poll(cx).map(Turn::Watched)
+        let turn = poll_fn(|cx| {
+            if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(Turn::End(end));
             }
+            let is_stopping = conversation.shared.is_stopping();
+            // Asked once, it wakes this task when the firewall stops.
+            let is_asked = !is_leaving && (is_stopping || !is_watched);
+            if is_asked && stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Turn::Stop);
+            }
+            // Nothing stands still in the middle of an exchange, and at its end it is looked at: what
+            // has happened by then is still to be seen.
+            if is_watched && !is_stopping && conversation.exchanges.are_under_way() {
+                return Poll::Pending;
+            }
+            is_watched = true;
+            still.as_mut().poll(cx).map(Turn::Still)
         });
         match turn.await {
             Turn::End(end) => break end,
-            Turn::Watched(None) => {
+            Turn::Stop => {
                 is_leaving = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            Turn::Watched(Some(Still::Idle)) if !is_leaving => {
+            Turn::Still(Still::Idle) if !is_leaving => {
                 // Nothing is under way, so it ends at once, and its stream stays open.
                 keep.set(true);
                 Pin::new(&mut connection).graceful_shutdown();
@@ -149,7 +152,7 @@ where
                 }
                 return Ok(None);
             }
-            Turn::Watched(Some(_)) => {}
+            Turn::Still(_) => {}
         }
     };
     if result.is_err()
@@ -174,7 +177,8 @@ where
 /// What a connection does next, or what is seen on it.
 enum Turn<E> {
     End(E),
-    Watched(Option<Still>),
+    Stop,
+    Still(Still),
 }
 
 /// What the exchanges of a connection share.
@@ -184,13 +188,6 @@ struct Conversation {
     client: Arc<Client>,
     quiet: Quiet,
     exchanges: Exchanges,
-}
-
-impl Conversation {
-    /// Whether an exchange is under way that may take its time.
-    fn is_busy(&self) -> bool {
-        self.exchanges.are_under_way() && !self.shared.is_stopping()
-    }
 }
 
 /// One exchange, from its request's head to the end of its response's body.
