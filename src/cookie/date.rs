@@ -47,7 +47,7 @@ fn pairs(text: [u8; 8]) -> Option<[u8; 8]> {
     const NINES: u64 = 0x0909_0009_0900_0909;
     let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*b"00:00:00");
     // What is beyond nine reaches its byte's highest bit, or has it; beside a colon, all is beyond.
-    let is_time = (digits | (digits & !HIGH) + (!HIGH - NINES)) & HIGH == 0;
+    let is_time = (digits | ((digits & !HIGH) + (!HIGH - NINES))) & HIGH == 0;
     // No pair is beyond 99, so that none reaches into another.
     is_time.then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
 }
