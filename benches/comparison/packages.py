@@ -106,9 +106,9 @@ def run(command, **options):
         raise Failure(f"{' '.join(command)} does not end") from None
 
 
-def firewalls(variants):
-    """(name, path) of each firewall to measure: this checkout's, or $COOKIE_FIREWALL_BIN, and then the variants."""
-    found = [(FIREWALL, os.environ.get("COOKIE_FIREWALL_BIN") or build_firewall()), *variants]
+def firewalls(binary, variants):
+    """(name, path) of each firewall to measure: the one that all is about, and then the variants."""
+    found = [(FIREWALL, binary), *variants]
     for name, binary in found:
         if not os.access(binary, os.X_OK) or os.path.isdir(binary):
             raise Failure(f"{name}: {binary} is not a program")
@@ -117,9 +117,14 @@ def firewalls(variants):
 
 def build_firewall():
     say("building the firewall: cargo build --release")
-    command = ["cargo", "build", "--release", "--locked", "--bin", FIREWALL, "--message-format", "json-render-diagnostics"]
+    return cargo_build("--release")
+
+
+def cargo_build(*options, env=None):
+    """The path of the firewall, built so."""
+    command = ["cargo", "build", "--locked", "--bin", FIREWALL, *options, "--message-format", "json-render-diagnostics"]
     try:
-        built = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True)
+        built = subprocess.run(command, cwd=HERE, env=env, stdout=subprocess.PIPE, text=True)
     except FileNotFoundError:
         raise Failure("cargo is missing; install Rust, or name a built firewall in COOKIE_FIREWALL_BIN") from None
     messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
