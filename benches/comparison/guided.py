@@ -18,11 +18,13 @@ import load
 import machine
 import packages
 import proxies
+from experiments import reload
 from stage import Stage
 from terminal import Failure, say
 from visit import Visit
 
 SECONDS = 3  # of each kind of traffic
+SITES, DECLARATIONS = 1000, 20
 
 
 def build():
@@ -49,12 +51,14 @@ def cargo_build(folder, flag):
 
 
 def train(binary):
-    """What a portal sees: visitors who refused, accepted, or said nothing yet, over every transport, and files."""
+    """What a portal sees: visitors who refused, accepted, or said nothing yet, over every transport, and files; and a start with
+    many sites."""
     cpus = machine.two_cpus()
     with Stage() as stage:
         visits = [visitor(answer) for answer in (False, True, None)]
         _, origin = proxies.start_origin(stage, cpus[1:], visits[0])
         place = proxies.Place(stage, cpus[:1], origin, proxies.make_certificate(stage), envoy="")
+        reload.write_sites(stage.directory / packages.FIREWALL / "sites", origin, SITES, DECLARATIONS)
         firewall = proxies.start_firewall(place, packages.FIREWALL, binary)
         for visit in visits:
             load.wrk(firewall, visit, cpus[1:], SECONDS, connections=32)

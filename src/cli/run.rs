@@ -1,7 +1,9 @@
 //! `run`: serve until told to stop.
 
 use std::sync::Arc;
+use std::thread;
 
+use aws_lc_rs::rand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFile, Failure, logging};
@@ -17,6 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    seed();
     let source = Source::new(arguments.file.config.clone());
     let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
     let config = loaded.config;
@@ -38,6 +41,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // A file system that does not answer whoever reads the configuration holds up no end.
     runtime.shutdown_background();
     result
+}
+
+/// Has the library's random numbers seeded while the configuration is read: it gathers jitter of the
+/// processor for a tenth of a second, and TLS would wait for it.
+fn seed() {
+    // Where there is no thread to be had, it is seeded when it is needed.
+    let _ = thread::Builder::new().name("seed".to_owned()).spawn(|| rand::fill(&mut [0]));
 }
 
 /// Ready when SIGTERM or SIGINT has come.

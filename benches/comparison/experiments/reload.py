@@ -40,7 +40,8 @@ def run(bench):
     steps = [(round_, *firewall) for round_ in range(1, bench.settings.rounds + 1) for firewall in bench.binaries]
     for place, (round_, name, binary) in enumerate(steps, 1):
         with Stage() as stage:
-            write_sites(stage.directory / name / "sites", bench)
+            # All but the portal's own site, which `start_firewall` adds.
+            write_sites(stage.directory / name / "sites", bench.origin_port, bench.settings.sites - 1, bench.settings.declarations)
             one_round(bench, stage, name, binary, results[name])
         bench.progress.step(place, len(steps), f"round {round_}/{bench.settings.rounds}  {name:<16} {described(results[name])}")
     return {"firewalls": results, "sites": bench.settings.sites, "declarations": bench.settings.declarations}
@@ -52,13 +53,12 @@ def described(own):
             f"{last['reloading']['max_us'] / 1000:.1f} ms, without {last['quiet']['max_us'] / 1000:.1f} ms")
 
 
-def write_sites(folder, bench):
-    """All but the portal's own site, which `start_firewall` adds."""
+def write_sites(folder, origin, count, declarations):
     folder.mkdir(parents=True)
     cookies = "".join(DECLARATION.format(number=place, category=("necessary", "statistics", "marketing")[place % 3])
-                      for place in range(bench.settings.declarations))
-    for site in range(1, bench.settings.sites):
-        head = f'domain   = "site-{site}.example"\nupstream = "http://127.0.0.1:{bench.origin_port}"\n'
+                      for place in range(declarations))
+    for site in range(1, count + 1):
+        head = f'domain   = "site-{site}.example"\nupstream = "http://127.0.0.1:{origin}"\n'
         (folder / f"site-{site}.toml").write_text(head + cookies)
 
 
