@@ -4,7 +4,7 @@ use super::segments::{Segment, Segments};
 use super::{has_control, trim, unspaced};
 
 /// One cookie-pair of a cookie-string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub struct Pair<'a> {
     /// The cookie-name; empty for a nameless cookie (`=value` or a bare `value`).
     pub name: &'a [u8],
@@ -59,6 +59,13 @@ impl<'a> Iterator for Pairs<'a> {
             return Some(Pair { name, value, raw, is_plain: self.segments.are_plain() });
         }
         None
+    }
+}
+
+impl PartialEq for Pair<'_> {
+    /// What is known of a pair beforehand, by where it stood, makes it no other.
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.value, self.raw) == (other.name, other.value, other.raw)
     }
 }
 
