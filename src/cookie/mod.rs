@@ -109,6 +109,20 @@ mod tests {
     }
 
     #[test]
+    fn control_characters_are_all_but_tab() {
+        for byte in 0..=255u8 {
+            let expected = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
+            for len in [1, 2, 15, 16, 17, 31, 32, 33, 100] {
+                for at in [0, len / 2, len - 1] {
+                    let mut bytes = vec![b'a'; len];
+                    bytes[at] = byte;
+                    assert_eq!(has_control(&bytes), expected, "byte {byte:#04x} at {at} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn words() {
         for text in ["", "a", "ab", "abc", "abcd", "abcde", "abcdefg", "abcdefgh", "abcdefghi"] {
             let mut bytes = [0; 8];
