@@ -75,7 +75,7 @@ fn read_listeners(document: &Document<'_>, server: &Table<'_, '_>) -> Listeners 
 fn read_addresses(
     document: &Document<'_>,
     server: &Table<'_, '_>,
-    key: &str,
+    key: &'static str,
     taken: &mut Vec<At<SocketAddr>>,
 ) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();

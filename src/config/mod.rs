@@ -3,6 +3,7 @@
 //! Nothing below this room sees TOML, and nothing here runs a request. A `Config` that exists is
 //! consistent: ports are parsed, charters compiled, certificates read.
 
+mod key_path;
 mod keys;
 mod main_file;
 mod mistake;

@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::key_path::{KeyPath, Step, Steps};
 use super::keys::{Key, Kind};
 use super::mistake::{Mistake, Mistakes, Severity};
 use crate::charter::duration::{self, DurationError};
@@ -16,7 +17,7 @@ use crate::charter::duration::{self, DurationError};
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,
-    pub(super) key: String,
+    pub(super) key: KeyPath,
     pub(super) span: Range<usize>,
 }
 
@@ -32,12 +33,21 @@ impl<T> At<T> {
 pub(super) struct Document<'t> {
     file: &'t Path,
     text: &'t str,
+    steps: Steps<'t>,
+    /// Where what the parser could not make sense of begins.
+    syntax: RefCell<Vec<usize>>,
     mistakes: RefCell<Vec<(usize, Mistake)>>,
 }
 
 impl<'t> Document<'t> {
     pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
-        Self { file, text, mistakes: RefCell::default() }
+        Self {
+            file,
+            text,
+            steps: Steps::default(),
+            syntax: RefCell::default(),
+            mistakes: RefCell::default(),
+        }
     }
 
     /// Parses the text; what the parser cannot make sense of becomes mistakes.
@@ -46,6 +56,7 @@ impl<'t> Document<'t> {
         for error in errors {
             let span = error.span().unwrap_or_default();
             let (message, remedy) = self.syntax(&error, &span);
+            self.syntax.borrow_mut().push(span.start.min(self.text.len()));
             self.push(Severity::Error, None, &span, message, remedy);
         }
         table
@@ -67,18 +78,15 @@ impl<'t> Document<'t> {
         let span = value.span();
         // Of an array, each item tells for itself.
         let alone = !matches!(value.get_ref(), DeValue::Array(_));
-        let syntax = |(start, mistake): &(usize, Mistake)| {
-            mistake.key.is_none() && (span.start..=span.end).contains(start)
-        };
-        alone && self.mistakes.borrow().iter().any(syntax)
+        alone && self.syntax.borrow().iter().any(|start| (span.start..=span.end).contains(start))
     }
 
     pub(super) fn error<T>(&self, at: &At<T>, message: impl Into<String>, remedy: &str) {
-        self.push(Severity::Error, Some(&at.key), &at.span, message.into(), remedy);
+        self.push(Severity::Error, Some(at.key), &at.span, message.into(), remedy);
     }
 
     pub(super) fn warning<T>(&self, at: &At<T>, message: impl Into<String>, remedy: &str) {
-        self.push(Severity::Warning, Some(&at.key), &at.span, message.into(), remedy);
+        self.push(Severity::Warning, Some(at.key), &at.span, message.into(), remedy);
     }
 
     /// The line, from 1, of a place in the text.
@@ -99,6 +107,11 @@ impl<'t> Document<'t> {
         self.file
     }
 
+    /// A key as a mistake names it.
+    pub(super) fn key_text(&self, key: KeyPath) -> String {
+        self.steps.text(key)
+    }
+
     /// The mistakes, in the order of their lines.
     pub(super) fn into_mistakes(self) -> Mistakes {
         let mut mistakes = self.mistakes.into_inner();
@@ -109,7 +122,7 @@ impl<'t> Document<'t> {
     fn push(
         &self,
         severity: Severity,
-        key: Option<&str>,
+        key: Option<KeyPath>,
         span: &Range<usize>,
         message: String,
         remedy: &str,
@@ -122,7 +135,7 @@ impl<'t> Document<'t> {
                 file: self.file.to_owned(),
                 line: Some(self.line(span)),
                 column: Some(self.column(span)),
-                key: key.map(ToOwned::to_owned),
+                key: key.map(|key| self.key_text(key)),
                 message,
                 remedy: remedy.to_owned(),
             },
@@ -141,7 +154,8 @@ pub(super) struct Table<'d, 't> {
     document: &'d Document<'t>,
     table: &'d DeTable<'t>,
     keys: &'static [Key],
-    path: String,
+    /// Where it stands; the document's own table stands below none.
+    path: Option<Step>,
     span: Range<usize>,
 }
 
@@ -152,14 +166,14 @@ impl<'d, 't> Table<'d, 't> {
         root: &'d Spanned<DeTable<'t>>,
         keys: &'static [Key],
     ) -> Self {
-        Self::new(document, root.get_ref(), keys, String::new(), 0..0)
+        Self::new(document, root.get_ref(), keys, None, 0..0)
     }
 
     fn new(
         document: &'d Document<'t>,
         table: &'d DeTable<'t>,
         keys: &'static [Key],
-        path: String,
+        path: Option<Step>,
         span: Range<usize>,
     ) -> Self {
         let this = Self { document, table, keys, path, span };
@@ -170,15 +184,15 @@ impl<'d, 't> Table<'d, 't> {
 
     /// Where the table itself stands, for what is wrong with several keys together.
     pub(super) fn at(&self) -> At<()> {
-        At { value: (), key: self.path.clone(), span: self.span.clone() }
+        At { value: (), key: KeyPath::of(self.path), span: self.span.clone() }
     }
 
     /// Where the value of a key stands, if it is there.
-    pub(super) fn place_of(&self, name: &str) -> Option<At<()>> {
+    pub(super) fn place_of(&self, name: &'static str) -> Option<At<()>> {
         self.find(name).map(At::place)
     }
 
-    pub(super) fn string(&self, name: &str) -> Option<At<&'d str>> {
+    pub(super) fn string(&self, name: &'static str) -> Option<At<&'d str>> {
         let at = self.find(name)?;
         match at.value {
             DeValue::String(text) => Some(At { value: &**text, key: at.key, span: at.span }),
@@ -187,12 +201,12 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A string if it is one, with no mistake if it is not: for keys that take a word or a duration.
-    pub(super) fn peek_string(&self, name: &str) -> Option<&'d str> {
+    pub(super) fn peek_string(&self, name: &'static str) -> Option<&'d str> {
         self.find(name)?.value.as_str()
     }
 
     /// A string that must be one of the key's words.
-    pub(super) fn word(&self, name: &str) -> Option<At<&'d str>> {
+    pub(super) fn word(&self, name: &'static str) -> Option<At<&'d str>> {
         let at = self.string(name)?;
         let Kind::Word(words) = self.key(name).kind else { return Some(at) };
         if words.contains(&at.value) {
@@ -206,7 +220,7 @@ impl<'d, 't> Table<'d, 't> {
         None
     }
 
-    pub(super) fn bool(&self, name: &str) -> Option<At<bool>> {
+    pub(super) fn bool(&self, name: &'static str) -> Option<At<bool>> {
         let at = self.find(name)?;
         match at.value {
             DeValue::Boolean(value) => Some(At { value: *value, key: at.key, span: at.span }),
@@ -215,12 +229,12 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A whole number from 1 up to `max`.
-    pub(super) fn integer(&self, name: &str, max: usize) -> Option<At<usize>> {
+    pub(super) fn integer(&self, name: &'static str, max: usize) -> Option<At<usize>> {
         self.number(name, 1, max)
     }
 
     /// A whole number from `min` up to `max`.
-    pub(super) fn number(&self, name: &str, min: usize, max: usize) -> Option<At<usize>> {
+    pub(super) fn number(&self, name: &'static str, min: usize, max: usize) -> Option<At<usize>> {
         let at = self.find(name)?;
         let DeValue::Integer(integer) = at.value else {
             return self.wrong_type(&at, "a whole number", at.value);
@@ -237,7 +251,7 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A duration in seconds.
-    pub(super) fn duration(&self, name: &str) -> Option<At<u32>> {
+    pub(super) fn duration(&self, name: &'static str) -> Option<At<u32>> {
         let at = self.find(name)?;
         let text = match at.value {
             DeValue::String(text) => Ok(text),
@@ -254,7 +268,7 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A duration in seconds that is not zero: no time at all is never enough.
-    pub(super) fn time(&self, name: &str) -> Option<At<u32>> {
+    pub(super) fn time(&self, name: &'static str) -> Option<At<u32>> {
         let at = self.duration(name)?;
         if at.value == 0 {
             self.document.error(&at, "no time at all is never enough", DurationError::REMEDY);
@@ -264,44 +278,45 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A list of strings; empty where the key is absent.
-    pub(super) fn strings(&self, name: &str) -> Vec<At<&'d str>> {
+    pub(super) fn strings(&self, name: &'static str) -> Vec<At<&'d str>> {
         self.find(name).map_or_else(Vec::new, |at| self.strings_of(&at))
     }
 
     /// Where a list stands that is there and holds nothing.
-    pub(super) fn empty_list(&self, name: &str) -> Option<At<()>> {
+    pub(super) fn empty_list(&self, name: &'static str) -> Option<At<()>> {
         let at = self.find(name)?;
         at.value.as_array().is_some_and(|array| array.is_empty()).then(|| at.place())
     }
 
     /// What is written as a string, a table, or a list of either; empty where the key is absent.
-    pub(super) fn items(&self, name: &str) -> Vec<Item<'d, 't>> {
+    pub(super) fn items(&self, name: &'static str) -> Vec<Item<'d, 't>> {
         let Some(at) = self.find(name) else { return Vec::new() };
         let Kind::Items(keys) = self.key(name).kind else { return Vec::new() };
-        let item = |value: &'d DeValue<'t>, key: String, span: Range<usize>| match value {
-            DeValue::String(text) => Some(Item::String(At { value: &**text, key, span })),
+        let steps = &self.document.steps;
+        let item = |value: &'d DeValue<'t>, step: Step, span: Range<usize>| match value {
+            DeValue::String(text) => {
+                Some(Item::String(At { value: &**text, key: KeyPath::of(Some(step)), span }))
+            }
             DeValue::Table(table) => {
-                Some(Item::Table(Table::new(self.document, table, keys, key, span)))
+                Some(Item::Table(Table::new(self.document, table, keys, Some(step), span)))
             }
             other => {
-                let at = At { value: other, key, span };
+                let at = At { value: other, key: KeyPath::of(Some(step)), span };
                 self.wrong_type(&at, "a string in double quotes, or a table in braces", other)
             }
         };
         let DeValue::Array(array) = at.value else {
-            return item(at.value, at.key, at.span).into_iter().collect();
+            return item(at.value, steps.table(at.key), at.span).into_iter().collect();
         };
         let written = array.iter().filter(|item| !self.document.is_guess(item));
         written
             .enumerate()
-            .filter_map(|(i, value)| {
-                item(value.get_ref(), format!("{}[{}]", at.key, i + 1), value.span())
-            })
+            .filter_map(|(i, value)| item(value.get_ref(), steps.item(at.key, i), value.span()))
             .collect()
     }
 
     /// A table from strings to strings, in the order of the file.
-    pub(super) fn map(&self, name: &str) -> Vec<(At<&'d str>, At<&'d str>)> {
+    pub(super) fn map(&self, name: &'static str) -> Vec<(At<&'d str>, At<&'d str>)> {
         self.members(name)
             .into_iter()
             .filter_map(|(key, at)| match at.value {
@@ -314,23 +329,26 @@ impl<'d, 't> Table<'d, 't> {
     }
 
     /// A table from strings to lists of strings, in the order of the file.
-    pub(super) fn lists(&self, name: &str) -> Vec<(At<&'d str>, Vec<At<&'d str>>)> {
+    pub(super) fn lists(&self, name: &'static str) -> Vec<(At<&'d str>, Vec<At<&'d str>>)> {
         let members = self.members(name).into_iter();
         members.map(|(key, at)| (key, self.strings_of(&at))).collect()
     }
 
     /// A table below this one; an empty one where it is absent.
-    pub(super) fn table(&self, name: &str) -> Option<Table<'d, 't>> {
+    pub(super) fn table(&self, name: &'static str) -> Option<Table<'d, 't>> {
         let at = self.find(name)?;
         let Kind::Table(keys) = self.key(name).kind else { return None };
         match at.value {
-            DeValue::Table(table) => Some(Table::new(self.document, table, keys, at.key, at.span)),
+            DeValue::Table(table) => {
+                let step = self.document.steps.table(at.key);
+                Some(Table::new(self.document, table, keys, Some(step), at.span))
+            }
             other => self.wrong_type(&at, "a table", other),
         }
     }
 
     /// An array of tables; empty where it is absent.
-    pub(super) fn tables(&self, name: &str) -> Vec<Table<'d, 't>> {
+    pub(super) fn tables(&self, name: &'static str) -> Vec<Table<'d, 't>> {
         let Some(at) = self.find(name) else { return Vec::new() };
         let Kind::Tables(keys) = self.key(name).kind else { return Vec::new() };
         let DeValue::Array(array) = at.value else {
@@ -339,13 +357,13 @@ impl<'d, 't> Table<'d, 't> {
             return Vec::new();
         };
         let items = array.iter().enumerate().filter_map(|(i, item)| {
-            let key = format!("{}[{}]", at.key, i + 1);
+            let step = Some(self.document.steps.item(at.key, i));
             match item.get_ref() {
                 DeValue::Table(table) => {
-                    Some(Table::new(self.document, table, keys, key, item.span()))
+                    Some(Table::new(self.document, table, keys, step, item.span()))
                 }
                 other => {
-                    let at = At { value: other, key, span: item.span() };
+                    let at = At { value: other, key: KeyPath::of(step), span: item.span() };
                     self.wrong_type(&at, "a table", other)
                 }
             }
@@ -358,14 +376,14 @@ impl<'d, 't> Table<'d, 't> {
         found.expect("the reader asks only for keys of its table")
     }
 
-    fn find(&self, name: &str) -> Option<At<&'d DeValue<'t>>> {
+    fn find(&self, name: &'static str) -> Option<At<&'d DeValue<'t>>> {
         debug_assert_eq!(self.key(name).name, name);
         // What the parser made up is not judged: its own mistake says it all.
         let value = self.table.get(name).filter(|value| !self.document.is_guess(value))?;
         Some(At { value: value.get_ref(), key: self.path_of(name), span: value.span() })
     }
 
-    fn members(&self, name: &str) -> Vec<(At<&'d str>, At<&'d DeValue<'t>>)> {
+    fn members(&self, name: &'static str) -> Vec<(At<&'d str>, At<&'d DeValue<'t>>)> {
         let Some(at) = self.find(name) else { return Vec::new() };
         let DeValue::Table(table) = at.value else {
             let _: Option<()> = self.wrong_type(&at, "a table", at.value);
@@ -374,8 +392,9 @@ impl<'d, 't> Table<'d, 't> {
         let mut members: Vec<_> = table
             .iter()
             .map(|(key, value)| {
-                let path = format!("{}.{}", at.key, key.get_ref());
-                let key = At { value: &**key.get_ref(), key: path.clone(), span: key.span() };
+                let path =
+                    KeyPath::of(Some(self.document.steps.member(at.key, key.get_ref().clone())));
+                let key = At { value: &**key.get_ref(), key: path, span: key.span() };
                 (key, At { value: value.get_ref(), key: path, span: value.span() })
             })
             .collect();
@@ -390,11 +409,9 @@ impl<'d, 't> Table<'d, 't> {
         };
         let written = array.iter().filter(|item| !self.document.is_guess(item));
         let strings = written.filter_map(|item| match item.get_ref() {
-            DeValue::String(text) => {
-                Some(At { value: &**text, key: at.key.clone(), span: item.span() })
-            }
+            DeValue::String(text) => Some(At { value: &**text, key: at.key, span: item.span() }),
             other => {
-                let at = At { value: other, key: at.key.clone(), span: item.span() };
+                let at = At { value: other, key: at.key, span: item.span() };
                 self.wrong_type(&at, "a string in double quotes", other)
             }
         });
@@ -407,8 +424,8 @@ impl<'d, 't> Table<'d, 't> {
         None
     }
 
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { [&self.path, ".", name].concat() }
+    fn path_of(&self, name: &'static str) -> KeyPath {
+        KeyPath::below(self.path, name)
     }
 
     fn report_unknown(&self) {
@@ -424,7 +441,8 @@ impl<'d, 't> Table<'d, 't> {
                     format!("remove it; known here: {}", known.join(", "))
                 }
             };
-            let at = At { value: (), key: self.path_of(name), span: key.span() };
+            let step = self.document.steps.member(KeyPath::of(self.path), key.get_ref().clone());
+            let at = At { value: (), key: KeyPath::of(Some(step)), span: key.span() };
             self.document.error(&at, "this key is not known", &remedy);
         }
     }

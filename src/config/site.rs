@@ -63,10 +63,8 @@ fn read_site(
 ) -> Option<Site> {
     let mut domains = table.string("domain").into_iter().chain(table.strings("aliases"));
     let mut name = |at: &At<&str>| {
-        let domain = match at.key.as_str() {
-            "aliases" => alias(document, at)?,
-            _ => domain(document, at)?,
-        };
+        let domain =
+            if at.key.is("aliases") { alias(document, at)? } else { domain(document, at)? };
         if names.iter().any(|name| name.domain == domain) {
             document.error(at, format!("{domain:?} is named already"), "keep one of the two");
             return None;
@@ -118,7 +116,7 @@ fn place(document: &Document<'_>, at: &At<&str>) -> Mistake {
         file: document.file().to_owned(),
         line: Some(document.line(&at.span)),
         column: Some(document.column(&at.span)),
-        key: Some(at.key.clone()),
+        key: Some(document.key_text(at.key)),
         message: String::new(),
         remedy: String::new(),
     }

@@ -5,6 +5,7 @@ use super::{cnil, covers, is_host_name};
 use crate::charter::{
     Category, Charter, Declaration, DomainRule, Entry, Forced, LifetimeCap, Need, Pattern, Scopes,
 };
+use crate::config::key_path::KeyPath;
 use crate::config::reader::{At, Document, Table};
 use crate::consent::{Ids, MAX_IDS, Tool};
 use crate::cookie::{SameSite, name};
@@ -29,7 +30,7 @@ pub(super) fn read(
     }
     if consent.ids.len() > MAX_IDS {
         document.error(
-            &At { key: "consent".into(), ..consent.place.clone() },
+            &At { key: KeyPath::of_root("consent"), ..consent.place.clone() },
             format!(
                 "{} consent ids are more than the {MAX_IDS} a site may tell apart",
                 consent.ids.len()

@@ -1,6 +1,7 @@
 //! The `[consent]` table: which cookie is read, and what its ids stand for.
 
 use crate::charter::{Category, Declaration, Need};
+use crate::config::key_path::KeyPath;
 use crate::config::reader::{At, Document, Table};
 use crate::consent::{Ids, MAX_IDS, Rules, Tool};
 
@@ -126,7 +127,8 @@ pub(super) fn read<'d>(document: &Document<'_>, table: Option<&Table<'d, '_>>) -
     let tool = tool.unwrap_or_default();
     let cookie = table.and_then(|table| table.string("cookie"));
     let span = cookie.as_ref().map(|at| at.span.clone()).or(table.map(|table| table.at().span));
-    let place = At { value: (), key: "consent.cookie".into(), span: span.unwrap_or_default() };
+    let place =
+        At { value: (), key: KeyPath::of_root("consent.cookie"), span: span.unwrap_or_default() };
     let mut rules = rules(document, tool, cookie.map(|at| at.value), &place);
     let max_age = table.and_then(|table| table.time("max_age"));
     warn_of_missing_date(document, tool, max_age.as_ref());

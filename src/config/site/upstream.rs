@@ -180,7 +180,7 @@ fn health(document: &Document<'_>, table: Option<&Table<'_, '_>>) -> Health {
 }
 
 /// A time that is not zero, or else `default` seconds.
-pub(super) fn seconds(table: Option<&Table<'_, '_>>, name: &str, default: u64) -> Duration {
+pub(super) fn seconds(table: Option<&Table<'_, '_>>, name: &'static str, default: u64) -> Duration {
     let seconds = table.and_then(|table| table.time(name));
     Duration::from_secs(seconds.map_or(default, |at| at.value.into()))
 }
