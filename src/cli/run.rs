@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFile, Failure, logging};
-use crate::config;
+use crate::config::{self, Reading};
 use crate::server::{self, Bound, Source};
 use crate::telemetry::{Decided, DecisionLog, Telemetry};
 
@@ -20,8 +20,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     seed();
-    let source = Source::new(arguments.file.config.clone());
-    let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
+    let Reading { result, files } = config::read(&arguments.file.config);
+    let loaded = result.map_err(Failure::usage)?;
     let config = loaded.config;
     logging::start(&config.server.log);
     for warning in &loaded.warnings.0 {
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         let stop = stop_signal()?;
         let bound = Bound::new(&config.server)?;
-        server::serve(bound, &config, Some(source), Arc::new(telemetry), stop).await?;
+        server::serve(bound, &config, Some(Source::new(files)), Arc::new(telemetry), stop).await?;
         Ok(())
     });
     // A file system that does not answer whoever reads the configuration holds up no end.

@@ -3,6 +3,7 @@
 //! Nothing below this room sees TOML, and nothing here runs a request. A `Config` that exists is
 //! consistent: ports are parsed, charters compiled, certificates read.
 
+mod files;
 mod key_path;
 mod keys;
 mod main_file;
@@ -12,17 +13,20 @@ mod page;
 mod reader;
 pub mod schema;
 mod site;
+mod threads;
 mod tls;
 mod upstream;
 mod write;
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use files::Files;
 pub use mistake::{Mistake, Mistakes, Severity};
 pub use networks::Networks;
 pub use page::Page;
@@ -33,6 +37,8 @@ pub use write::SiteFile;
 use crate::charter::Charter;
 use crate::consent::Rules;
 use crate::enforce::{CacheRule, Mode, RequestLimits, WithdrawalRule};
+use files::Seen;
+use threads::Crew;
 
 /// A checked configuration.
 #[derive(Debug)]
@@ -242,17 +248,45 @@ pub struct Loaded {
     pub warnings: Mistakes,
 }
 
-/// Reads the main file at `path` and the site files that it names.
+/// What reading a configuration came to.
+#[derive(Debug)]
+pub struct Reading {
+    /// The configuration, or every mistake in all of the files, warnings included.
+    pub result: Result<Loaded, Mistakes>,
+    /// What was read, and is to be looked at for changes.
+    pub files: Files,
+}
+
+/// Reads the main file at `path` and the site files that it names, on every core.
 ///
 /// # Errors
 ///
 /// Every mistake in all of the files, warnings included.
 pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
-    load_at(path, unix_now())
+    read(path).result
 }
 
-/// As [`load`], with `now` (seconds since 1970) to hold certificates against.
-fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
+/// As [`load`], with the files that were read.
+#[must_use]
+pub fn read(path: &Path) -> Reading {
+    read_by(path, Crew::alone())
+}
+
+/// As [`read`], beside other work that must not wait: one core is left to that, and the others often.
+#[must_use]
+pub fn read_beside(path: &Path) -> Reading {
+    read_by(path, Crew::beside_others())
+}
+
+fn read_by(path: &Path, crew: Crew) -> Reading {
+    let mut files = Files::new(path);
+    let result = load_at(path, crew, unix_now(), &mut files);
+    Reading { result, files }
+}
+
+/// Has the crew read, with `now` (seconds since 1970) to hold certificates against, and tells `files`
+/// what is read.
+fn load_at(path: &Path, crew: Crew, now: i64, files: &mut Files) -> Result<Loaded, Mistakes> {
     let mut mistakes = Mistakes::default();
     // A shell's pipe will do for this one.
     let Some(text) = decoded(path, std::fs::read(path), &mut mistakes) else {
@@ -260,20 +294,34 @@ fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
     };
     let main = main_file::read(path, &text);
     mistakes.0.extend(main.mistakes.0);
-    let mut sites: Vec<(PathBuf, site::Read)> = Vec::new();
-    for file in &main.sites {
-        if let Some(text) = decoded(file, contents(file), &mut mistakes) {
-            sites.push((file.clone(), site::read(file, &text, now)));
+    // What comes out of a pipe is not looked at again.
+    let is_watched = path.is_file();
+    let mut sites: Vec<(PathBuf, site::Read)> = Vec::with_capacity(main.sites.len());
+    let read = threads::map(&main.sites, crew, |file| read_site(file, now));
+    for (file, (seen, read)) in main.sites.into_iter().zip(read) {
+        let mut named = Vec::new();
+        match read {
+            Ok(mut site) => {
+                named = std::mem::take(&mut site.named);
+                sites.push((file, site));
+            }
+            Err(unreadable) => mistakes.0.extend(unreadable.0),
+        }
+        if is_watched {
+            files.add(seen, named);
         }
     }
     report_shared_domains(&mut sites);
     if let Some(server) = &main.server {
         report_unserved(&server.listeners, &mut sites);
     }
-    for (_, site) in &sites {
-        mistakes.0.extend(site.mistakes.0.iter().cloned());
-    }
-    let sites: Vec<_> = sites.into_iter().filter_map(|(_, read)| read.site.map(Arc::new)).collect();
+    let sites: Vec<_> = sites
+        .into_iter()
+        .filter_map(|(_, read)| {
+            mistakes.0.extend(read.mistakes.0);
+            read.site.map(Arc::new)
+        })
+        .collect();
     match main.server {
         Some(server) if !mistakes.any_error() => {
             Ok(Loaded { config: Config { server, sites }, warnings: mistakes })
@@ -282,21 +330,13 @@ fn load_at(path: &Path, now: i64) -> Result<Loaded, Mistakes> {
     }
 }
 
-/// The site files that the main file at `path` matches now; none where it cannot be read.
-#[must_use]
-pub fn site_files(path: &Path) -> Vec<PathBuf> {
-    let text = contents(path).ok().and_then(|text| String::from_utf8(text).ok());
-    text.map(|text| main_file::read(path, &text).sites).unwrap_or_default()
-}
-
-/// The files that the site files of the main file at `path` name: certificates, keys and logos.
-#[must_use]
-pub fn named_files(path: &Path) -> Vec<PathBuf> {
-    let named = |site: &PathBuf| {
-        let text = contents(site).ok().and_then(|text| String::from_utf8(text).ok());
-        text.map(|text| site::files(site, &text)).unwrap_or_default()
-    };
-    site_files(path).iter().flat_map(named).collect()
+/// Reads one site file, or says why it cannot be read; and its state before it was.
+fn read_site(file: &Path, now: i64) -> (Seen, Result<site::Read, Mistakes>) {
+    let metadata = std::fs::metadata(file);
+    let seen = Seen::with(file.to_owned(), &metadata);
+    let mut mistakes = Mistakes::default();
+    let text = decoded(file, metadata.and_then(|known| regular(file, &known)), &mut mistakes);
+    (seen, text.map(|text| site::read(file, &text, now)).ok_or(mistakes))
 }
 
 /// Reads one site from `text`, for tests and for charters that are not on disk; `file` names it in
@@ -323,7 +363,12 @@ pub fn unix_now() -> i64 {
 /// The contents of a regular file. Anything else could keep whoever reads it waiting for ever, as a
 /// pipe does, or never end, and no later configuration would be loaded.
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
+    regular(path, &std::fs::metadata(path)?)
+}
+
+/// The contents of a file about which this is known, if it is a regular one.
+fn regular(path: &Path, known: &Metadata) -> io::Result<Vec<u8>> {
+    if !known.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
     std::fs::read(path)

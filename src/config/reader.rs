@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::files::Seen;
 use super::key_path::{KeyPath, Step, Steps};
 use super::keys::{Key, Kind};
 use super::mistake::{Mistake, Mistakes, Severity};
@@ -37,6 +38,7 @@ pub(super) struct Document<'t> {
     /// Where what the parser could not make sense of begins.
     syntax: RefCell<Vec<usize>>,
     mistakes: RefCell<Vec<(usize, Mistake)>>,
+    named: RefCell<Vec<Seen>>,
 }
 
 impl<'t> Document<'t> {
@@ -47,6 +49,7 @@ impl<'t> Document<'t> {
             steps: Steps::default(),
             syntax: RefCell::default(),
             mistakes: RefCell::default(),
+            named: RefCell::default(),
         }
     }
 
@@ -105,6 +108,19 @@ impl<'t> Document<'t> {
     /// The file this document was read from.
     pub(super) fn file(&self) -> &Path {
         self.file
+    }
+
+    /// The path of a file that the document names, relative to its own; to be asked for before that
+    /// file is read, whose state now is kept.
+    pub(super) fn named(&self, at: &At<&str>) -> PathBuf {
+        let path = self.file.parent().unwrap_or(Path::new("")).join(at.value);
+        self.named.borrow_mut().push(Seen::now(path.clone()));
+        path
+    }
+
+    /// The files that the document names.
+    pub(super) fn take_named(&self) -> Vec<Seen> {
+        self.named.take()
     }
 
     /// A key as a mistake names it.

@@ -1,8 +1,9 @@
 //! A site file: one portal, its upstream, and its charter.
 
 use std::net::Ipv6Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::files::Seen;
 use super::mistake::{Mistake, Mistakes, Severity};
 use super::reader::{At, Document, Table};
 use super::{Site, Timeouts, keys};
@@ -23,6 +24,8 @@ pub(super) struct Read {
     /// Its domain and aliases, for finding the ones that two sites claim.
     pub(super) names: Vec<Name>,
     pub(super) mistakes: Mistakes,
+    /// The files that it names: certificates, keys and logos.
+    pub(super) named: Vec<Seen>,
 }
 
 /// A name of the site, and a mistake about it that is still to be worded.
@@ -38,21 +41,8 @@ pub(super) fn read(file: &Path, text: &str, now: i64) -> Read {
     let table = Table::root(&document, &root, keys::SITE);
     let mut names = Vec::new();
     let site = read_site(&document, &table, &mut names, now);
-    Read { site, names, mistakes: document.into_mistakes() }
-}
-
-/// The files that a site file names.
-pub(super) fn files(file: &Path, text: &str) -> Vec<PathBuf> {
-    let document = Document::new(file, text);
-    let root = document.parse();
-    let table = Table::root(&document, &root, keys::SITE);
-    let mut named: Vec<_> = table.string("upstream_ca").into_iter().collect();
-    for certificate in table.table("tls").iter().flat_map(|tls| tls.tables("certificate")) {
-        named.extend(["chain", "key"].iter().filter_map(|key| certificate.string(key)));
-    }
-    named.extend(table.table("page").and_then(|page| page.string("logo")));
-    let directory = file.parent().unwrap_or(Path::new(""));
-    named.iter().map(|at| directory.join(at.value)).collect()
+    let named = document.take_named();
+    Read { site, names, mistakes: document.into_mistakes(), named }
 }
 
 fn read_site(

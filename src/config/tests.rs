@@ -1266,6 +1266,57 @@ fn the_mistakes_of_all_files_come_in_one_go() {
 }
 
 #[test]
+fn many_threads_say_what_one_does() {
+    let directory = Directory::new("threads");
+    let main = directory.main("");
+    let on = |threads| {
+        let mut files = Files::new(&main);
+        let result = load_at(&main, Crew::of(threads), NOW, &mut files);
+        (result, files)
+    };
+    let mut domains = Vec::new();
+    for number in 0..50 {
+        let domain = format!("{number}.example.fr");
+        // A longer file takes longer, and the first ones are the longest.
+        let text = site("").replace("data.example.fr", &domain);
+        let text = text + &"# nothing\n".repeat(1000 - 20 * number);
+        directory.write(&format!("sites/{number:02}.toml"), text);
+        domains.push(domain);
+    }
+    for threads in [0, 1, 2, 5] {
+        let config = on(threads).0.expect("no mistake").config;
+        assert!(config.sites.iter().map(|site| &*site.domain).eq(&domains), "{threads}");
+    }
+    for number in (0..50).step_by(3) {
+        directory.write(&format!("sites/{number:02}.toml"), "domain = 3\nupstream = 4");
+        directory.write(&format!("sites/{number:02}-a.toml"), b"domain = \"donn\xe9es\"");
+        directory.write(&format!("sites/{number:02}-b.toml"), site("moed = 1"));
+    }
+    let one = on(1).0.expect_err("mistakes");
+    assert_eq!(one.0.len(), 17 * 2 + 17 + 17 + 16, "{one}");
+    for threads in [2, 5, 100] {
+        let (result, files) = on(threads);
+        assert_eq!(result.expect_err("mistakes").to_string(), one.to_string());
+        assert_eq!(files.state(), files.state_now(), "every file was seen, in its order");
+    }
+}
+
+#[test]
+fn what_a_site_names_is_seen_mistaken_or_not() {
+    let directory = Directory::new("named");
+    directory.write("sites/a.toml", site("upstream_ca = \"ca.pem\"\n[page]\nlogo = \"a.svg\""));
+    let tls = "[tls]\n[[tls.certificate]]\nchain = \"chain.pem\"\nkey = \"key.pem\"";
+    directory.write("sites/b.toml", format!("domain = 3\nmoed = 1\n{tls}"));
+    let main = directory.main("");
+    for name in ["ca.pem", "a.svg", "chain.pem", "key.pem"] {
+        let before = read(&main).files;
+        assert_eq!(before.state(), before.state_now(), "nothing has changed");
+        directory.write(&format!("sites/{name}"), "nothing of use");
+        assert_ne!(before.state(), before.state_now(), "{name}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there() {
     let mistakes = load(Path::new("no/such/file.toml")).expect_err("a mistake");
     assert_eq!(mistakes.0.len(), 1);

@@ -19,7 +19,7 @@ use super::listening::Listening;
 use super::tls::Certificates;
 use super::watch::Source;
 use super::watchers::Watchers;
-use crate::config::{self, Config, Loaded, Mistakes, Server};
+use crate::config::{self, Config, Files, Loaded, Mistakes, Reading, Server};
 use crate::proxy::Gateway;
 use crate::telemetry::Telemetry;
 
@@ -76,10 +76,6 @@ impl Reloader {
                 _ = self.hang_up.recv() => ("SIGHUP", None),
                 () = changed(&mut self.source) => ("changed file", None),
             };
-            // What is read now is not news later; what is written meanwhile is.
-            if let Some(source) = &mut self.source {
-                source.look().await;
-            }
             let result = self.load(trigger).await;
             if let Some(wish) = wish {
                 let _ = wish.send(result);
@@ -111,8 +107,10 @@ impl Reloader {
         let workers = self.workers;
         let prepare = move || prepare(&file, &before, workers, telemetry);
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let prepared =
+        let (files, prepared) =
             prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        // What was read is not news later, mistaken or not; what was written meanwhile is.
+        self.source = Some(Source::new(files));
         let Prepared { config, gateway, certificates } = prepared?;
         let bound = self.listening.bind(&config.server).map_err(NotLoaded::Bind)?;
         self.swap(&config, gateway, certificates, bound);
@@ -141,14 +139,25 @@ struct Prepared {
     certificates: Certificates,
 }
 
-/// Reads and compiles, which takes its time with many sites.
+/// Reads and compiles, which takes its time with many sites, and tells what was read.
 fn prepare(
     file: &Path,
     before: &Gateway,
     workers: usize,
     telemetry: Arc<Telemetry>,
+) -> (Files, Result<Prepared, NotLoaded>) {
+    let Reading { result, files } = config::read_beside(file);
+    let loaded = result.map_err(NotLoaded::Mistakes);
+    (files, loaded.and_then(|loaded| compile(loaded, before, workers, telemetry)))
+}
+
+fn compile(
+    loaded: Loaded,
+    before: &Gateway,
+    workers: usize,
+    telemetry: Arc<Telemetry>,
 ) -> Result<Prepared, NotLoaded> {
-    let Loaded { config, warnings } = config::load(file).map_err(NotLoaded::Mistakes)?;
+    let Loaded { config, warnings } = loaded;
     for warning in &warnings.0 {
         tracing::warn!("{warning}");
     }

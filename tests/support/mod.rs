@@ -421,8 +421,9 @@ impl Firewall {
     }
 
     fn start(path: PathBuf, directory: Directory) -> Self {
-        let source = server::Source::new(path.clone());
-        let loaded = config::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let reading = config::read(&path);
+        let source = server::Source::new(reading.files);
+        let loaded = reading.result.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let config = loaded.config;
         let bound = Bound::new(&config.server).expect("free ports");
         let (http, https) = (bound.http().expect("bound"), bound.https().expect("bound"));

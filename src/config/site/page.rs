@@ -61,7 +61,7 @@ fn accent(document: &Document<'_>, at: &At<&str>) -> Option<Accent> {
 }
 
 fn logo(document: &Document<'_>, at: &At<&str>) -> Option<Logo> {
-    let path = document.file().parent().unwrap_or("".as_ref()).join(at.value);
+    let path = document.named(at);
     let is_larger = |metadata: std::fs::Metadata| metadata.len() > MAX_LOGO_BYTES as u64;
     let logo = if std::fs::metadata(&path).is_ok_and(is_larger) {
         Err(LogoError::TooLarge)

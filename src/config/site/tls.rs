@@ -1,7 +1,7 @@
 //! The `[tls]` table: certificates that fit the site, the redirect, HSTS.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -169,7 +169,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'static>>> {
-    let path = path(document, at);
+    let path = document.named(at);
     let message = match certificates(&path) {
         Ok(chain) if !chain.is_empty() => return Some(chain),
         Ok(_) => format!("{} holds no certificate", path.display()),
@@ -181,7 +181,7 @@ fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'s
 }
 
 fn private_key(document: &Document<'_>, at: &At<&str>) -> Option<PrivateKeyDer<'static>> {
-    let path = path(document, at);
+    let path = document.named(at);
     let key = contents(&path).map_err(pem::Error::Io);
     let message = match key.and_then(|key| PrivateKeyDer::from_pem_slice(&key)) {
         Ok(key) => return Some(key),
@@ -193,10 +193,6 @@ fn private_key(document: &Document<'_>, at: &At<&str>) -> Option<PrivateKeyDer<'
     let remedy = "name a PEM file (-----BEGIN PRIVATE KEY-----) relative to this file";
     document.error(at, message, remedy);
     None
-}
-
-fn path(document: &Document<'_>, at: &At<&str>) -> PathBuf {
-    document.file().parent().unwrap_or(Path::new("")).join(at.value)
 }
 
 fn unreadable(path: &Path, error: &pem::Error) -> String {

@@ -1,6 +1,5 @@
 //! A site's upstream: its addresses, and how they are spoken to.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,7 +113,7 @@ fn host_header(document: &Document<'_>, at: &At<&str>) -> Option<HeaderValue> {
 }
 
 fn roots(document: &Document<'_>, at: &At<&str>) -> Option<Roots> {
-    let path = document.file().parent().unwrap_or(Path::new("")).join(at.value);
+    let path = document.named(at);
     let certificates = super::tls::certificates(&path);
     let mut roots = RootCertStore::empty();
     let problem = match certificates {
