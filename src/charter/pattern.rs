@@ -137,7 +137,8 @@ impl Pattern {
     /// The name, where the pattern matches exactly one.
     #[must_use]
     pub fn exact(&self) -> Option<Vec<u8>> {
-        self.tokens.iter().map(|token| token.byte()).collect()
+        let is_exact = self.tokens.iter().all(|token| token.byte().is_some());
+        is_exact.then(|| bytes(&self.tokens))
     }
 
     /// Whether `name` matches.
@@ -236,11 +237,15 @@ impl Pattern {
 }
 
 fn affixes(tokens: &[Token]) -> (Vec<u8>, Vec<u8>) {
-    let literal = |token: &Token| token.byte();
-    let prefix: Vec<u8> = tokens.iter().map_while(literal).collect();
-    let mut suffix: Vec<u8> = tokens[prefix.len()..].iter().rev().map_while(literal).collect();
-    suffix.reverse();
-    (prefix, suffix)
+    let is_wildcard = |token: &Token| token.byte().is_none();
+    let first = tokens.iter().position(is_wildcard).unwrap_or(tokens.len());
+    let last = tokens.iter().rposition(is_wildcard).map_or(tokens.len(), |last| last + 1);
+    (bytes(&tokens[..first]), bytes(&tokens[last..]))
+}
+
+/// The bytes of literal tokens, in one allocation.
+fn bytes(tokens: &[Token]) -> Vec<u8> {
+    tokens.iter().map(|token| token.byte().unwrap_or_default()).collect()
 }
 
 /// Stars of `b` may match nothing.
@@ -296,6 +301,9 @@ fn tokens_of(text: &str) -> Result<Vec<Token>, PatternError> {
 
 /// Runs of wildcards in one spelling: first the `?`, then at most one `*`.
 fn canonical(tokens: Vec<Token>) -> Vec<Token> {
+    if tokens.iter().all(|token| token.byte().is_some()) {
+        return tokens;
+    }
     let mut out: Vec<Token> = Vec::with_capacity(tokens.len());
     for token in tokens {
         match (out.last(), token) {

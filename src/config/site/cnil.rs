@@ -46,8 +46,10 @@ const KNOWN_THIRD_PARTIES: &[&str] = &[
 ];
 
 /// Words with which a charter itself calls a cookie another party's.
-const THIRD_PARTY_WORDS: &[&str] =
-    &["tiers", "tierce", "tierces", "third party", "third-party", "third parties"];
+const THIRD_PARTY_WORDS: &[&str] = &["tiers", "tierce", "tierces", "third-party"];
+
+/// Two words in a row that do so.
+const THIRD_PARTY_PAIRS: &[(&str, &str)] = &[("third", "party"), ("third", "parties")];
 
 /// What is said of a choice that is kept for longer.
 const KEPT_TOO_LONG: &str = "the choice is kept for more than 6 months, which the CNIL holds to be good practice for consent and refusal alike (deliberation 2020-092, recommendation, article 2)";
@@ -70,11 +72,13 @@ pub(super) fn consent_cookie(
     declaration: &Declaration,
     consent: &Consent,
 ) {
-    let name = declaration.name.exact().unwrap_or_default();
-    let is_consent = consent.rules.cookies.iter().any(|cookie| cookie.as_bytes() == name);
-    if is_consent
-        && let Some(LifetimeCap::Seconds(seconds)) = declaration.max_age
+    let is_consent = || {
+        let name = declaration.name.exact().unwrap_or_default();
+        consent.rules.cookies.iter().any(|cookie| cookie.as_bytes() == name)
+    };
+    if let Some(LifetimeCap::Seconds(seconds)) = declaration.max_age
         && i64::from(seconds) > SIX_MONTHS
+        && is_consent()
     {
         let at = table.place_of("max_age").unwrap_or_else(|| table.at());
         document.warning(&at, KEPT_TOO_LONG, "write max_age = \"6 months\"");
@@ -154,16 +158,14 @@ fn exempt_statistics(document: &Document<'_>, table: &Table<'_, '_>, cap: Option
 /// company that only runs the portal, as a host or a publisher of software does, is not told from the
 /// site's own.
 fn third_party(declaration: &Declaration, hosts: &[&str]) -> Option<String> {
-    let words =
-        |text: &str| format!(" {} ", text.to_lowercase().replace(['(', ')', ',', '.'], " "));
     // Not its purpose, which may say that nothing is given to third parties.
     let texts = [("provider", &declaration.provider), ("service", &declaration.service)];
-    let texts = texts.map(|(what, text)| (what, text, words(text)));
-    if texts.iter().any(|(.., words)| THIRD_PARTY_WORDS.iter().any(|word| has(words, word))) {
+    let texts = texts.map(|(what, text)| (what, text, text.to_lowercase()));
+    if texts.iter().any(|(.., lower)| calls_itself_third_party(lower)) {
         return Some("a third party's by its provider or service".to_owned());
     }
-    for (what, text, words) in &texts {
-        if let Some(known) = KNOWN_THIRD_PARTIES.iter().find(|known| has(words, known)) {
+    for (what, text, lower) in &texts {
+        if let Some(known) = known_third_party(lower) {
             return Some(format!("its {what} {text:?} follows visitors across sites ({known})"));
         }
     }
@@ -178,13 +180,21 @@ fn third_party(declaration: &Declaration, hosts: &[&str]) -> Option<String> {
     }
 }
 
-/// Whether `word`, which may be several, stands among `words` between spaces.
-fn has(words: &str, word: &str) -> bool {
-    let stands_alone = |(at, _): (usize, &str)| {
-        words[..at].ends_with(' ') && words[at + word.len()..].starts_with(' ')
-    };
-    // Nearly always it does not stand there at all, which is cheaper to find out.
-    words.contains(word) && words.match_indices(word).any(stands_alone)
+fn calls_itself_third_party(text: &str) -> bool {
+    let mut pairs = words(text).zip(words(text).skip(1));
+    words(text).any(|word| THIRD_PARTY_WORDS.contains(&word))
+        || pairs.any(|pair| THIRD_PARTY_PAIRS.contains(&pair))
+}
+
+/// The first of the known third parties that a text in lower case names.
+fn known_third_party(text: &str) -> Option<&'static str> {
+    let place = |word: &str| KNOWN_THIRD_PARTIES.iter().position(|known| *known == word);
+    words(text).filter_map(place).min().map(|place| KNOWN_THIRD_PARTIES[place])
+}
+
+/// What stands between spaces and some punctuation; nothing stands between two of them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '(', ')', ',', '.'])
 }
 
 /// The registrable domain of a host, by the public suffix list; of one that no such suffix ends,
@@ -201,6 +211,25 @@ fn registrable(host: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn third_parties_by_their_words() {
+        let cases = [
+            ("an (adobe.com) service, vimeo, bing", Some("adobe")),
+            ("google", Some("google")),
+            ("googleplex metadata", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(known_third_party(text), expected, "{text}");
+        }
+        for text in ["tiers", "un (tiers)", "a third party", "third.parties", "by a third-party"] {
+            assert!(calls_itself_third_party(text), "{text}");
+        }
+        for text in ["", "third", "a party", "third, party", "thirds party", "party third"] {
+            assert!(!calls_itself_third_party(text), "{text}");
+        }
+    }
 
     #[test]
     fn registrable_domains() {
