@@ -34,7 +34,7 @@ pub(super) fn read(file: &Path, text: &str) -> Read {
         sites = site_files(&document, &server);
         read_server(&document, &table, &server)
     });
-    Read { server, sites, mistakes: document.into_mistakes() }
+    Read { server, sites, mistakes: document.take_mistakes() }
 }
 
 fn read_server(document: &Document<'_>, root: &Table<'_, '_>, server: &Table<'_, '_>) -> Server {

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use smallvec::SmallVec;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::files::Seen;
 use super::key_path::{KeyPath, Step, Steps};
@@ -129,8 +130,8 @@ impl<'t> Document<'t> {
     }
 
     /// The mistakes, in the order of their lines.
-    pub(super) fn into_mistakes(self) -> Mistakes {
-        let mut mistakes = self.mistakes.into_inner();
+    pub(super) fn take_mistakes(&self) -> Mistakes {
+        let mut mistakes = self.mistakes.take();
         mistakes.sort_by_key(|(start, _)| *start);
         Mistakes(mistakes.into_iter().map(|(_, mistake)| mistake).collect())
     }
@@ -168,8 +169,9 @@ pub(super) enum Item<'d, 't> {
 /// One table of a document, read key by key.
 pub(super) struct Table<'d, 't> {
     document: &'d Document<'t>,
-    table: &'d DeTable<'t>,
     keys: &'static [Key],
+    /// What it holds of these.
+    values: SmallVec<[(&'static Key, &'d Spanned<DeValue<'t>>); 8]>,
     /// Where it stands; the document's own table stands below none.
     path: Option<Step>,
     span: Range<usize>,
@@ -192,8 +194,13 @@ impl<'d, 't> Table<'d, 't> {
         path: Option<Step>,
         span: Range<usize>,
     ) -> Self {
-        let this = Self { document, table, keys, path, span };
-        this.report_unknown();
+        let mut this = Self { document, keys, values: SmallVec::new(), path, span };
+        for (key, value) in table.iter() {
+            match keys.iter().find(|known| known.name == *key.get_ref()) {
+                Some(known) => this.values.push((known, value)),
+                None => this.report_unknown(key),
+            }
+        }
         this.report_missing();
         this
     }
@@ -372,7 +379,8 @@ impl<'d, 't> Table<'d, 't> {
                 self.wrong_type(&at, "a list of tables, each under [[...]]", at.value);
             return Vec::new();
         };
-        let items = array.iter().enumerate().filter_map(|(i, item)| {
+        let mut tables = Vec::with_capacity(array.len());
+        tables.extend(array.iter().enumerate().filter_map(|(i, item)| {
             let step = Some(self.document.steps.item(at.key, i));
             match item.get_ref() {
                 DeValue::Table(table) => {
@@ -383,8 +391,8 @@ impl<'d, 't> Table<'d, 't> {
                     self.wrong_type(&at, "a table", other)
                 }
             }
-        });
-        items.collect()
+        }));
+        tables
     }
 
     fn key(&self, name: &str) -> &'static Key {
@@ -392,10 +400,15 @@ impl<'d, 't> Table<'d, 't> {
         found.expect("the reader asks only for keys of its table")
     }
 
+    /// A table holds few keys, among which looking is quicker than in the map that it is read from.
+    fn value(&self, name: &str) -> Option<&'d Spanned<DeValue<'t>>> {
+        self.values.iter().find(|(key, _)| key.name == name).map(|(_, value)| *value)
+    }
+
     fn find(&self, name: &'static str) -> Option<At<&'d DeValue<'t>>> {
         debug_assert_eq!(self.key(name).name, name);
         // What the parser made up is not judged: its own mistake says it all.
-        let value = self.table.get(name).filter(|value| !self.document.is_guess(value))?;
+        let value = self.value(name).filter(|value| !self.document.is_guess(value))?;
         Some(At { value: value.get_ref(), key: self.path_of(name), span: value.span() })
     }
 
@@ -444,28 +457,22 @@ impl<'d, 't> Table<'d, 't> {
         KeyPath::below(self.path, name)
     }
 
-    fn report_unknown(&self) {
-        for (key, _) in self.table.iter() {
-            let name = &**key.get_ref();
-            if self.keys.iter().any(|known| known.name == name) {
-                continue;
+    fn report_unknown(&self, key: &Spanned<DeString<'t>>) {
+        let remedy = match closest(key.get_ref(), self.keys.iter().map(|known| known.name)) {
+            Some(known) => format!("write {known:?}"),
+            None => {
+                let known: Vec<_> = self.keys.iter().map(|known| known.name).collect();
+                format!("remove it; known here: {}", known.join(", "))
             }
-            let remedy = match closest(name, self.keys.iter().map(|known| known.name)) {
-                Some(known) => format!("write {known:?}"),
-                None => {
-                    let known: Vec<_> = self.keys.iter().map(|known| known.name).collect();
-                    format!("remove it; known here: {}", known.join(", "))
-                }
-            };
-            let step = self.document.steps.member(KeyPath::of(self.path), key.get_ref().clone());
-            let at = At { value: (), key: KeyPath::of(Some(step)), span: key.span() };
-            self.document.error(&at, "this key is not known", &remedy);
-        }
+        };
+        let step = self.document.steps.member(KeyPath::of(self.path), key.get_ref().clone());
+        let at = At { value: (), key: KeyPath::of(Some(step)), span: key.span() };
+        self.document.error(&at, "this key is not known", &remedy);
     }
 
     fn report_missing(&self) {
         for key in self.keys.iter().filter(|key| key.required) {
-            if self.table.get(key.name).is_none() {
+            if self.value(key.name).is_none() {
                 let at = At { value: (), key: self.path_of(key.name), span: self.span.clone() };
                 self.document.error(&at, "this key is missing", &format!("add it: {}", key.doc));
             }

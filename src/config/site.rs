@@ -41,8 +41,7 @@ pub(super) fn read(file: &Path, text: &str, now: i64) -> Read {
     let table = Table::root(&document, &root, keys::SITE);
     let mut names = Vec::new();
     let site = read_site(&document, &table, &mut names, now);
-    let named = document.take_named();
-    Read { site, names, mistakes: document.into_mistakes(), named }
+    Read { site, names, mistakes: document.take_mistakes(), named: document.take_named() }
 }
 
 fn read_site(

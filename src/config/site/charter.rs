@@ -19,9 +19,9 @@ pub(super) fn read(
     hosts: &[&str],
 ) -> Option<Charter> {
     let scopes = scopes(document, site, hosts);
-    let mut declarations = Vec::new();
-    let mut names = Vec::new();
     let tables = site.tables("cookie");
+    let mut declarations = Vec::with_capacity(tables.len());
+    let mut names = Vec::with_capacity(tables.len());
     for table in &tables {
         if let Some((at, declaration)) = declaration(document, table, consent, hosts) {
             names.push(at);
