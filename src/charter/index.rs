@@ -4,6 +4,8 @@
 //! only answers. Whoever asks compares the bytes: two names of one hash cost time and nothing else,
 //! and the names in it are the operator's, not an outsider's.
 
+use crate::cookie::word;
+
 /// Places, by the hashes of what stands there.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -14,15 +16,15 @@ pub(super) struct Index {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     hash: u64,
-    place: u32,
+    place: usize,
 }
 
 impl Index {
-    /// The index of these hashes, each of the place that it has among them.
-    pub(super) fn of(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
-        let size = (2 * hashes.len()).next_power_of_two();
+    /// The index of so many places and their hashes.
+    pub(super) fn of(hashes: impl Iterator<Item = (usize, u64)>, count: usize) -> Self {
+        let size = (2 * count).next_power_of_two();
         let mut index = Self { slots: vec![None; size].into() };
-        for (place, hash) in (0..).zip(hashes) {
+        for (place, hash) in hashes {
             let vacant = index.walk(hash).find(|at| index.slots[*at].is_none());
             index.slots[vacant.unwrap_or_default()] = Some(Slot { hash, place });
         }
@@ -32,7 +34,7 @@ impl Index {
     /// The places of `hash`.
     pub(super) fn places(&self, hash: u64) -> impl Iterator<Item = usize> {
         let slots = self.walk(hash).map_while(|at| self.slots.get(at).copied().flatten());
-        slots.filter(move |slot| slot.hash == hash).map(|slot| slot.place as usize)
+        slots.filter(move |slot| slot.hash == hash).map(|slot| slot.place)
     }
 
     /// The slots from the one of `hash` on, round and round.
@@ -44,36 +46,35 @@ impl Index {
 }
 
 /// The hash of a name, or of what two ends of it have in common with others.
+#[inline]
 pub(super) fn hash(head: &[u8], tail: &[u8]) -> u64 {
-    add(add(0, head), tail)
+    let hash = add(0, head);
+    if tail.is_empty() { hash } else { add(hash, tail) }
 }
 
+/// Nearly every name is two words, which may overlap, and takes one multiplication.
+#[inline]
 fn add(hash: u64, bytes: &[u8]) -> u64 {
-    let words = bytes.as_chunks::<8>().0;
-    let inner = words.get(1..).unwrap_or_default().iter();
-    let mixed = inner.fold(hash ^ bytes.len() as u64, mix);
+    let hash = hash ^ bytes.len() as u64;
     match (bytes.first_chunk(), bytes.last_chunk()) {
-        // Some bytes twice, rather than the last ones one by one.
-        (Some(first), Some(last)) => mix(mix(mixed, first), last),
-        _ => mix(mixed, &few(bytes)),
+        (Some(first), Some(last)) => {
+            let words = bytes.as_chunks::<8>().0;
+            let inner = if bytes.len() > 16 { &words[1..] } else { &[] };
+            let hash = inner.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+            mix(hash ^ u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        }
+        // Fewer bytes than a word has are others for others of the same number.
+        _ => mix(hash, word(bytes)),
     }
 }
 
-/// Fewer than eight bytes as eight, others for others of the same number.
-fn few(bytes: &[u8]) -> [u8; 8] {
-    match (bytes.first_chunk(), bytes.last_chunk(), bytes) {
-        (Some([a, b, c, d]), Some([e, f, g, h]), _) => [*a, *b, *c, *d, *e, *f, *g, *h],
-        (.., [a, b, c]) => [*a, *b, *c, 0, 0, 0, 0, 0],
-        (.., [a, b]) => [*a, *b, 0, 0, 0, 0, 0, 0],
-        (.., [a]) => [*a, 0, 0, 0, 0, 0, 0, 0],
-        _ => [0; 8],
-    }
-}
-
+/// The high half of the product reaches the low bits as well.
+#[inline]
 #[allow(clippy::cast_possible_truncation)]
-fn mix(hash: u64, word: &[u8; 8]) -> u64 {
-    // 2^64 divided by the golden ratio; the high half of the product reaches the low bits as well.
-    let product = u128::from(hash ^ u64::from_le_bytes(*word)) * 0x9e37_79b9_7f4a_7c15;
+fn mix(one: u64, other: u64) -> u64 {
+    // Digits of pi, so that no name multiplies by zero or one.
+    let product =
+        u128::from(one ^ 0x243f_6a88_85a3_08d3) * u128::from(other ^ 0x1319_8a2e_0370_7344);
     (product ^ product >> 64) as u64
 }
 
@@ -85,7 +86,7 @@ mod tests {
     fn every_place_is_found_among_those_of_its_hash() {
         for count in [0, 1, 2, 3, 1000] {
             let hashes: Vec<u64> = (0..count).map(|i| i / 3 * 8).collect();
-            let index = Index::of(hashes.iter().copied());
+            let index = Index::of(hashes.iter().copied().enumerate(), hashes.len());
             for (place, hash) in hashes.iter().enumerate() {
                 let places: Vec<_> = index.places(*hash).collect();
                 let same: Vec<_> = (0..hashes.len()).filter(|i| hashes[*i] == *hash).collect();

@@ -45,12 +45,10 @@ struct Ranked {
 struct Shape {
     prefix: usize,
     suffix: usize,
-    /// The fixed bytes next to a wildcard, often the same separator, as a set by their low bits:
+    /// The fixed bytes next to a wildcard, often the same separator, as a set by some of their bits:
     /// nearly every name is done with here, and costs no hash.
     edges: u64,
-    /// Places in [`Register::patterns`], in their order.
-    patterns: Vec<usize>,
-    /// From the hash of both affixes to places in that list.
+    /// From the hash of both affixes to places in [`Register::patterns`], in their order.
     index: Index,
 }
 
@@ -103,42 +101,45 @@ impl Register {
     /// The declaration of the most specific pattern that matches `name`.
     #[must_use]
     pub fn find_pattern(&self, name: &[u8]) -> Option<DeclarationId> {
-        let found = self.shapes.iter().filter_map(|shape| {
-            let (head, tail) = shape.ends(name)?;
-            if shape.edges & edge(head, tail) == 0 {
-                return None;
-            }
-            let places = shape.index.places(hash(head, tail));
-            let mut places = places.map(|place| shape.patterns[place]);
-            places.find(|place| self.patterns[*place].pattern.matches(name))
-        });
-        found.min().map(|place| self.patterns[place].declaration)
+        let mut found = None;
+        for place in self.shapes.iter().filter_map(|shape| self.find_in(shape, name)) {
+            found = Some(found.map_or(place, |best: usize| best.min(place)));
+        }
+        found.map(|place| self.patterns[place].declaration)
+    }
+
+    /// The place of the most specific pattern of this shape that matches `name`.
+    #[inline]
+    fn find_in(&self, shape: &Shape, name: &[u8]) -> Option<usize> {
+        let (head, tail) = shape.ends(name)?;
+        if shape.edges & edge(head, tail) == 0 {
+            return None;
+        }
+        let mut places = shape.index.places(hash(head, tail));
+        places.find(|place| self.patterns[*place].pattern.matches(name))
     }
 
     fn index_exact(&mut self, exact: BTreeMap<Vec<u8>, DeclarationId>) {
         let entries = exact.into_iter();
         self.exact =
             entries.map(|(name, declaration)| Exact { name: name.into(), declaration }).collect();
-        self.exact_index = Index::of(self.exact.iter().map(|exact| hash(&exact.name, b"")));
+        let hashes = self.exact.iter().map(|exact| hash(&exact.name, b""));
+        self.exact_index = Index::of((0..).zip(hashes), self.exact.len());
     }
 
     fn index_patterns(&mut self) {
-        let mut shapes = BTreeMap::<_, (u64, Vec<usize>, Vec<u64>)>::new();
+        let mut shapes = BTreeMap::<_, (u64, Vec<(usize, u64)>)>::new();
         for (place, ranked) in self.patterns.iter().enumerate() {
             let (prefix, suffix) = ranked.pattern.affixes();
-            let shape = shapes.entry((prefix.len(), suffix.len())).or_default();
-            let (edges, places, hashes) = shape;
+            let (edges, hashes) = shapes.entry((prefix.len(), suffix.len())).or_default();
             *edges |= edge(&prefix, &suffix);
-            places.push(place);
-            hashes.push(hash(&prefix, &suffix));
+            hashes.push((place, hash(&prefix, &suffix)));
         }
-        let shapes = shapes.into_iter();
-        self.shapes = shapes
-            .map(|((prefix, suffix), (edges, patterns, hashes))| {
-                let index = Index::of(hashes.into_iter());
-                Shape { prefix, suffix, edges, patterns, index }
-            })
-            .collect();
+        let shape = |((prefix, suffix), (edges, hashes)): (_, (_, Vec<_>))| {
+            let count = hashes.len();
+            Shape { prefix, suffix, edges, index: Index::of(hashes.into_iter(), count) }
+        };
+        self.shapes = shapes.into_iter().map(shape).collect();
     }
 }
 
@@ -150,10 +151,10 @@ impl Shape {
     }
 }
 
-/// A bit for the fixed byte next to a wildcard.
+/// A bit for the fixed byte next to a wildcard: separators have others than letters and digits.
 fn edge(head: &[u8], tail: &[u8]) -> u64 {
     let byte = head.last().or(tail.first());
-    1 << byte.map_or(0, |byte| byte % 64)
+    1 << byte.map_or(0, |byte| byte / 2 % 64)
 }
 
 /// Pairs of equally specific patterns that share a name. `patterns` are sorted by specificity.

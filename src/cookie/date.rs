@@ -3,6 +3,8 @@
 //! A stricter parser would see a session cookie where the browser sees one that lasts a year, and
 //! a lifetime cap would pass it by.
 
+use super::words::HIGH;
+
 /// Seconds since 1970-01-01T00:00:00Z that `text` denotes to a user agent, or `None` where the
 /// algorithm fails and the attribute is ignored.
 #[must_use]
@@ -51,9 +53,6 @@ fn pairs(text: [u8; 8]) -> Option<[u8; 8]> {
     // No pair is beyond 99, so that none reaches into another.
     is_time.then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
 }
-
-/// The highest bit of each byte.
-const HIGH: u64 = u64::MAX / 0xff * 0x80;
 
 /// The numbers of a date, each within its digits, the month known.
 struct Date {

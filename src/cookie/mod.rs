@@ -11,10 +11,12 @@ pub mod name;
 mod pairs;
 mod segments;
 mod set_cookie;
+mod words;
 
 pub use edit::{Edits, JoinedPath, LifetimeEdit, Presence, ValueEdit};
 pub use pairs::{Pair, Pairs};
 pub use set_cookie::{Attribute, Attributes, Lifetime, Malformed, SameSite, SetCookie};
+pub(crate) use words::word;
 
 /// Bytes of name plus value beyond which a user agent ignores a cookie (RFC 6265bis 5.6, step 5).
 pub const MAX_PAIR_BYTES: usize = 4096;
@@ -58,42 +60,6 @@ pub fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().any(|&b| (b < 0x20 && b != b'\t') || b == 0x7f)
 }
 
-/// The first eight bytes of `text`, the first one lowest; zero where it has fewer.
-#[inline]
-const fn word(text: &[u8]) -> u64 {
-    match (text.first_chunk(), text.first_chunk(), text.last_chunk()) {
-        (Some(word), ..) => u64::from_le_bytes(*word),
-        // Some bytes twice, rather than one by one.
-        (None, Some(first), Some(last)) => {
-            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-            first as u64 | (last as u64) << (8 * (text.len() - 4))
-        }
-        _ => match *text {
-            [a, b, c] => u32::from_le_bytes([a, b, c, 0]) as u64,
-            [a, b] => u16::from_le_bytes([a, b]) as u64,
-            [a] => a as u64,
-            _ => 0,
-        },
-    }
-}
-
-/// [`word`] with letters in lower case. Of two texts of the same length, one of which has no other
-/// bytes than letters and hyphens and neither control characters, words are equal if the bytes
-/// differ in case alone.
-#[inline]
-const fn folded(text: &[u8]) -> u64 {
-    // Setting bit 5 folds the case of letters; only control characters become hyphens by it.
-    word(text) | 0x2020_2020_2020_2020
-}
-
-/// Whether one of the bytes of `word` is `byte`.
-#[inline]
-fn word_holds(word: u64, byte: u8) -> bool {
-    const ONES: u64 = u64::MAX / 0xff;
-    let differing = word ^ (ONES * u64::from(byte));
-    differing.wrapping_sub(ONES) & !differing & (ONES << 7) != 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,21 +86,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn words() {
-        for text in ["", "a", "ab", "abc", "abcd", "abcde", "abcdefg", "abcdefgh", "abcdefghi"] {
-            let mut bytes = [0; 8];
-            let len = text.len().min(8);
-            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
-            assert_eq!(word(text.as_bytes()), u64::from_le_bytes(bytes), "{text}");
-            assert_eq!(folded(text.to_uppercase().as_bytes()), folded(text.as_bytes()), "{text}");
-            for byte in 1..=255 {
-                let expected = bytes.contains(&byte);
-                assert_eq!(word_holds(word(text.as_bytes()), byte), expected, "{text} {byte}");
-            }
-        }
-        assert_ne!(folded(b"max_age"), folded(b"max-age"));
     }
 }

@@ -2,7 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::{SetCookie, word, word_holds};
+use super::SetCookie;
+use super::words::{HIGH, word, word_holds};
 
 /// A name prefix and what the user agent demands of a cookie that bears it.
 struct Prefix {
@@ -88,7 +89,6 @@ pub fn origin_reading(name: &[u8]) -> Option<SmallVec<[u8; 64]>> {
 
 /// Whether a byte stands there that some origin does not take as it is.
 fn is_odd(name: &[u8]) -> bool {
-    const HIGH: u64 = u64::MAX / 0xff * 0x80;
     let odd = |word: u64| {
         word & HIGH != 0
             || word_holds(word, b'.')

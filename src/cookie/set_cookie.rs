@@ -4,7 +4,8 @@ use std::mem;
 use std::ops::Range;
 
 use super::segments::{Segment, Segments};
-use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, folded, has_control, trim, unspaced};
+use super::words::folded;
+use super::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES, date, has_control, trim, unspaced};
 
 /// How long past an `Expires` must be to count as a deletion on any clock: 30 days.
 const LONG_PAST_SECONDS: i64 = 30 * 86_400;
