@@ -48,8 +48,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// Whether neither a control character nor a tab nor a quote has been seen, in what has been
-    /// walked and perhaps a little beyond.
+    /// Whether nothing but printable US-ASCII without quotes has been seen, in what has been walked and
+    /// perhaps a little beyond.
     pub(super) fn are_plain(&self) -> bool {
         self.is_plain
     }
@@ -108,6 +108,9 @@ impl Iterator for Segments<'_> {
 /// Bytes of a window, one for each bit of the marks.
 const SIZE: usize = 64;
 
+/// Bytes of a vector.
+const BLOCK: usize = 16;
+
 /// A bit for each semicolon and for each equals sign of a window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Marks {
@@ -118,32 +121,54 @@ struct Marks {
 /// What is found in a window.
 struct Seen {
     marks: Marks,
-    /// Whether there is neither a control character nor a tab nor a quote.
+    /// Whether there is nothing but printable US-ASCII without quotes.
     is_plain: bool,
 }
 
 impl Seen {
     #[inline]
     fn of(window: &[u8; SIZE]) -> Self {
-        let (mut marks, mut odd) = (Marks::default(), u8x16::default());
-        for (at, block) in window.as_chunks().0.iter().enumerate() {
+        Self::in_blocks([0, 16, 32, 48].into_iter().zip(window.as_chunks().0))
+    }
+
+    /// Of blocks, each with its place in the window. They may overlap: what is found twice is found at
+    /// one place.
+    #[inline(always)]
+    fn in_blocks<'w>(blocks: impl Iterator<Item = (usize, &'w [u8; BLOCK])>) -> Self {
+        let mut marks = Marks::default();
+        let (mut least, mut greatest) = (u8x16::splat(0xff), u8x16::default());
+        let mut quotes = u8x16::default();
+        for (at, block) in blocks {
             let block = u8x16::new(*block);
             let those = |byte| block.simd_eq(u8x16::splat(byte));
-            let place = |those: u8x16| u64::from(those.to_bitmask()) << (16 * at);
+            let place = |those: u8x16| u64::from(those.to_bitmask()) << at;
             marks.semicolons |= place(those(b';'));
             marks.equals |= place(those(b'='));
-            odd |= block.min(u8x16::splat(0x1f)).simd_eq(block) | those(0x7f) | those(b'"');
+            quotes |= those(b'"');
+            (least, greatest) = (least.min(block), greatest.max(block));
         }
-        Self { marks, is_plain: odd.to_bitmask() == 0 }
+        let printable = least.max(u8x16::splat(b' ')).simd_eq(least)
+            & greatest.min(u8x16::splat(b'~')).simd_eq(greatest);
+        Self { marks, is_plain: (printable & !quotes).to_bitmask() == 0xffff }
     }
 
     /// Of a line that fills no window. Its end counts as a semicolon.
     #[inline(never)]
     fn of_short(line: &[u8]) -> Self {
-        let mut window = [b'a'; SIZE];
-        window[..line.len()].copy_from_slice(line);
-        window[line.len()] = b';';
-        Self::of(&window)
+        let mut padded = [b'a'; BLOCK];
+        let text = match padded.get_mut(..line.len()) {
+            Some(start) => {
+                start.copy_from_slice(line);
+                &padded[..]
+            }
+            None => line,
+        };
+        let last = text.len() - BLOCK;
+        let blocks = [0, 16, 32, 48].map(|at: usize| at.min(last)).into_iter();
+        let blocks = blocks.filter_map(|at| Some((at, text[at..].first_chunk()?)));
+        let mut seen = Self::in_blocks(blocks);
+        seen.marks.semicolons |= 1 << line.len();
+        seen
     }
 
     /// Of the last window of a line without the `seen` bytes that it shares with the one before it.
@@ -193,7 +218,7 @@ mod tests {
                 found
             }).collect();
             prop_assert_eq!(cut, split);
-            let is_plain = |b: &u8| *b >= 0x20 && *b != 0x7f && *b != b'"';
+            let is_plain = |b: &u8| (b' '..=b'~').contains(b) && *b != b'"';
             prop_assert_eq!(segments.are_plain(), line.iter().all(is_plain));
         }
     }
