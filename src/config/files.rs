@@ -24,7 +24,8 @@ pub struct Files {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     path: PathBuf,
-    /// What is not there has a state too.
+    /// What is not there has a state too, and so has what is no file: a pipe changes by being written
+    /// to, and can be read once.
     state: u64,
 }
 
@@ -37,7 +38,8 @@ impl Seen {
 
     /// The file, about which this is known.
     pub(super) fn with(path: PathBuf, metadata: &io::Result<Metadata>) -> Self {
-        Self { state: metadata.as_ref().map_or(0, state), path }
+        let file = metadata.as_ref().ok().filter(|known| known.is_file());
+        Self { state: file.map_or(0, state), path }
     }
 }
 
@@ -99,4 +101,28 @@ fn state(metadata: &Metadata) -> u64 {
     hash.write_u64(metadata.size());
     hash.write_u64(metadata.ino());
     hash.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    use std::process::Command;
+
+    use super::*;
+
+    /// It would be read again, by a reload that waits for another writer for ever.
+    #[test]
+    fn a_pipe_does_not_change_by_being_written_to() {
+        let directory = std::env::temp_dir().join(format!("files-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        let pipe = directory.join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
+        let files = Files::new(&pipe);
+        // Opened for both, it waits for nobody.
+        let mut both = OpenOptions::new().read(true).write(true).open(&pipe).expect("a pipe");
+        both.write_all(b"[server]\n").expect("room in the pipe");
+        assert_eq!(files.state_now(), files.state());
+        std::fs::remove_dir_all(&directory).expect("there");
+    }
 }
