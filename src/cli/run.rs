@@ -1,13 +1,13 @@
 //! `run`: serve until told to stop.
 
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use aws_lc_rs::rand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFile, Failure, logging};
-use crate::config::{self, Config, Mistakes, Reading, Site};
+use crate::config::{self, Reading};
 use crate::enforce::Mode;
 use crate::server::{self, Bound, Source};
 use crate::telemetry::{Decided, DecisionLog, Telemetry};
@@ -25,7 +25,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = result.map_err(Failure::usage)?;
     let config = loaded.config;
     logging::start(&config.server.log);
-    let warning = warn(loaded.warnings, &config);
+    for warning in &loaded.warnings.0 {
+        tracing::warn!("{warning}");
+    }
+    for site in config.sites.iter().filter(|site| site.mode == Mode::Report) {
+        tracing::warn!(site = %site.domain, "report mode: nothing is blocked on this site");
+    }
     let telemetry = Telemetry { decisions: decision_log(), ..Telemetry::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
@@ -36,30 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     });
     // A file system that does not answer whoever reads the configuration holds up no end.
     runtime.shutdown_background();
-    if let Some(warning) = warning {
-        let _ = warning.join();
-    }
     result
-}
-
-/// Logs what is probably not meant, and which sites only report, while the start goes on: a thousand
-/// sites may have more to be warned of than they take to be read.
-fn warn(warnings: Mistakes, config: &Config) -> Option<JoinHandle<()>> {
-    let reporting = config.sites.iter().filter(|site| site.mode == Mode::Report);
-    let remarks = Arc::new((warnings, reporting.map(Arc::clone).collect()));
-    let same = Arc::clone(&remarks);
-    let thread = thread::Builder::new().name("warnings".to_owned()).spawn(move || log(&same));
-    // Where there is no thread to be had, the start waits.
-    thread.map_err(|_| log(&remarks)).ok()
-}
-
-fn log((warnings, reporting): &(Mistakes, Vec<Arc<Site>>)) {
-    for warning in &warnings.0 {
-        tracing::warn!("{warning}");
-    }
-    for site in reporting {
-        tracing::warn!(site = %site.domain, "report mode: nothing is blocked on this site");
-    }
 }
 
 /// Has the library's random numbers seeded while the configuration is read: it gathers jitter of the

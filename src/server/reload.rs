@@ -26,7 +26,7 @@ use crate::telemetry::Telemetry;
 /// How often it is looked whether anybody still uses what has been replaced.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How many warnings are logged in a row: a fraction of a millisecond.
+/// How many warnings are logged in a row, which takes a fraction of a millisecond.
 const WARNINGS_AT_A_TIME: usize = 32;
 
 /// Somebody's wish for a reload, and where to say how it went.
@@ -110,12 +110,10 @@ impl Reloader {
         let workers = self.workers;
         let prepare = move || prepare(&file, &before, workers, telemetry);
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (files, warnings, prepared) =
+        let (files, prepared) =
             prepared.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         // What was read is not news later, mistaken or not; what was written meanwhile is.
         self.source = Some(Source::new(files));
-        // A thousand sites may have more to be warned of than they take to be read. Nobody waits for it.
-        tokio::task::spawn_blocking(move || warn(&warnings));
         let Prepared { config, gateway, certificates } = prepared?;
         let bound = self.listening.bind(&config.server).map_err(NotLoaded::Bind)?;
         self.swap(&config, gateway, certificates, bound);
@@ -144,36 +142,33 @@ struct Prepared {
     certificates: Certificates,
 }
 
-/// Reads and compiles, which takes its time with many sites; tells what was read, and the warnings
-/// about it.
+/// Reads and compiles, which takes its time with many sites; tells what was read.
 fn prepare(
     file: &Path,
     before: &Gateway,
     workers: usize,
     telemetry: Arc<Telemetry>,
-) -> (Files, Mistakes, Result<Prepared, NotLoaded>) {
+) -> (Files, Result<Prepared, NotLoaded>) {
     let Reading { result, files } = config::read_beside(file);
-    match result {
-        Ok(Loaded { config, warnings }) => {
-            (files, warnings, compile(config, before, workers, telemetry))
-        }
-        Err(mistakes) => (files, Mistakes::default(), Err(NotLoaded::Mistakes(mistakes))),
-    }
+    let loaded = result.map_err(NotLoaded::Mistakes);
+    (files, loaded.and_then(|loaded| compile(loaded, before, workers, telemetry)))
 }
 
 fn compile(
-    config: Config,
+    Loaded { config, warnings }: Loaded,
     before: &Gateway,
     workers: usize,
     telemetry: Arc<Telemetry>,
 ) -> Result<Prepared, NotLoaded> {
+    log(&warnings);
     let gateway = Gateway::after(before, &config, workers, telemetry).map_err(NotLoaded::Proof)?;
     let certificates = Certificates::new(&config);
     Ok(Prepared { config, gateway, certificates })
 }
 
-/// Logs the warnings. The workers go first where they want the core.
-fn warn(warnings: &Mistakes) {
+/// Logs warnings, of which a thousand sites may have thousands. The workers go first where they want
+/// the core.
+fn log(warnings: &Mistakes) {
     for some in warnings.0.chunks(WARNINGS_AT_A_TIME) {
         for warning in some {
             tracing::warn!("{warning}");
