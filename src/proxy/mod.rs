@@ -10,6 +10,7 @@ mod error;
 mod fields;
 mod forward;
 mod gateway;
+mod gather;
 mod own;
 mod page;
 mod raw_head;
@@ -31,6 +32,7 @@ pub use body::{BodyError, ResponseBody};
 pub use client::{Client, Keep};
 pub use error::{ProxyError, UpstreamError};
 pub use gateway::{Gateway, Readiness, Site};
+pub use gather::poll_write_pieces;
 pub use upstream::Upstreams;
 
 use crate::config::unix_now;
