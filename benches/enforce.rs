@@ -95,15 +95,8 @@ fn exchange(site: &Site, (request, response): &mut (HeaderMap, HeaderMap)) {
     let limits = RequestLimits::default();
     let (rules, mode) = (&site.consent, Mode::Enforce);
     let mut withdrawal = Withdrawal::new(site.withdrawal, &Method::GET, true);
-    let consent = enforce::request(
-        request,
-        &context,
-        rules,
-        &limits,
-        mode,
-        &mut withdrawal,
-        &mut report,
-    );
+    let consent =
+        enforce::request(request, &context, rules, &limits, mode, &mut withdrawal, &mut report);
     context.consent = consent.expect("within limits");
     let mut second = Report::default();
     enforce::response(response, &context, mode, &mut second);

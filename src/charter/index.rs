@@ -72,7 +72,7 @@ fn add(hash: u64, bytes: &[u8]) -> u64 {
 #[inline]
 #[allow(clippy::cast_possible_truncation)]
 fn mix(one: u64, other: u64) -> u64 {
-    // Digits of pi, so that no name multiplies by zero or one.
+    // Digits of pi. No word of a name is one of them, which would make a factor zero.
     let product =
         u128::from(one ^ 0x243f_6a88_85a3_08d3) * u128::from(other ^ 0x1319_8a2e_0370_7344);
     (product ^ product >> 64) as u64

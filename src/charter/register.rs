@@ -151,7 +151,8 @@ impl Shape {
     }
 }
 
-/// A bit for the fixed byte next to a wildcard: separators have others than letters and digits.
+/// A bit for the fixed byte next to a wildcard: full stop, hyphen and underscore have others than
+/// letters and digits.
 fn edge(head: &[u8], tail: &[u8]) -> u64 {
     let byte = head.last().or(tail.first());
     1 << byte.map_or(0, |byte| byte / 2 % 64)

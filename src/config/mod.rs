@@ -269,10 +269,11 @@ pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
 /// As [`load`], with the files that were read.
 #[must_use]
 pub fn read(path: &Path) -> Reading {
-    read_by(path, Crew::alone())
+    read_by(path, Crew::whole())
 }
 
-/// As [`read`], beside other work that must not wait: one core is left to that, and the others often.
+/// As [`read`], beside other work that must not wait: one core is left to that if there are several, and
+/// the others often.
 #[must_use]
 pub fn read_beside(path: &Path) -> Reading {
     read_by(path, Crew::beside_others())

@@ -18,15 +18,16 @@ pub(super) struct Crew {
 
 impl Crew {
     /// As many threads as can work at once.
-    pub(super) fn alone() -> Self {
+    pub(super) fn whole() -> Self {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { threads: cores, gives_way: false }
     }
 
-    /// Beside threads that must not wait: one core is left to them, and the others between two pieces
-    /// of work. They would wait otherwise until the system takes a core away, which are milliseconds.
+    /// Beside threads that must not wait: one core is left to them, if there are several, and the others
+    /// between two pieces of work. They would wait otherwise until the system takes a core away, which
+    /// are milliseconds.
     pub(super) fn beside_others() -> Self {
-        Self { threads: Self::alone().threads - 1, gives_way: true }
+        Self { threads: Self::whole().threads - 1, gives_way: true }
     }
 
     /// So many threads.

@@ -7,8 +7,8 @@ use wide::u8x16;
 
 /// Walks the segments of a field value; there is always one, which may be empty.
 ///
-/// Every byte is looked at once, in vector instructions: segments are so short that searching for
-/// each end costs more.
+/// The bytes are looked at in vector instructions, windows of them at a time: segments are so short that
+/// searching for each end costs more.
 #[derive(Clone, Debug)]
 pub(super) struct Segments<'a> {
     line: &'a [u8],

@@ -25,7 +25,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The files that the configuration in use was read from.
+    /// The files that were read last, whatever came of it.
     #[must_use]
     pub fn new(files: Files) -> Self {
         Self { loaded: files.state(), files: Arc::new(files) }
