@@ -20,9 +20,9 @@ struct Slot {
 }
 
 impl Index {
-    /// The index of so many places and their hashes.
-    pub(super) fn of(hashes: impl Iterator<Item = (usize, u64)>, count: usize) -> Self {
-        let size = (2 * count).next_power_of_two();
+    /// The index of these places, by their hashes.
+    pub(super) fn of(hashes: impl ExactSizeIterator<Item = (usize, u64)>) -> Self {
+        let size = (2 * hashes.len()).next_power_of_two();
         let mut index = Self { slots: vec![None; size].into() };
         for (place, hash) in hashes {
             let vacant = index.walk(hash).find(|at| index.slots[*at].is_none());
@@ -86,7 +86,7 @@ mod tests {
     fn every_place_is_found_among_those_of_its_hash() {
         for count in [0, 1, 2, 3, 1000] {
             let hashes: Vec<u64> = (0..count).map(|i| i / 3 * 8).collect();
-            let index = Index::of(hashes.iter().copied().enumerate(), hashes.len());
+            let index = Index::of(hashes.iter().copied().enumerate());
             for (place, hash) in hashes.iter().enumerate() {
                 let places: Vec<_> = index.places(*hash).collect();
                 let same: Vec<_> = (0..hashes.len()).filter(|i| hashes[*i] == *hash).collect();

@@ -101,6 +101,7 @@ impl Register {
     /// The declaration of the most specific pattern that matches `name`.
     #[must_use]
     pub fn find_pattern(&self, name: &[u8]) -> Option<DeclarationId> {
+        // Not `min`, which moves the shapes' iterator once it has found one.
         let mut found = None;
         for place in self.shapes.iter().filter_map(|shape| self.find_in(shape, name)) {
             found = Some(found.map_or(place, |best: usize| best.min(place)));
@@ -124,7 +125,7 @@ impl Register {
         self.exact =
             entries.map(|(name, declaration)| Exact { name: name.into(), declaration }).collect();
         let hashes = self.exact.iter().map(|exact| hash(&exact.name, b""));
-        self.exact_index = Index::of((0..).zip(hashes), self.exact.len());
+        self.exact_index = Index::of(hashes.enumerate());
     }
 
     fn index_patterns(&mut self) {
@@ -135,11 +136,13 @@ impl Register {
             *edges |= edge(&prefix, &suffix);
             hashes.push((place, hash(&prefix, &suffix)));
         }
-        let shape = |((prefix, suffix), (edges, hashes)): (_, (_, Vec<_>))| {
-            let count = hashes.len();
-            Shape { prefix, suffix, edges, index: Index::of(hashes.into_iter(), count) }
-        };
-        self.shapes = shapes.into_iter().map(shape).collect();
+        let shapes = shapes.into_iter();
+        self.shapes = shapes
+            .map(|((prefix, suffix), (edges, hashes))| {
+                let index = Index::of(hashes.into_iter());
+                Shape { prefix, suffix, edges, index }
+            })
+            .collect();
     }
 }
 

@@ -36,10 +36,7 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.file.to_str() {
-            Some(file) => f.write_str(file)?,
-            None => write!(f, "{}", self.file.display())?,
-        }
+        write!(f, "{}", self.file.display())?;
         for place in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{place}")?;
         }

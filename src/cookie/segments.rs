@@ -61,7 +61,7 @@ impl<'a> Segments<'a> {
         if self.equals.is_none() {
             self.equals = NonZero::new(self.ahead.equals).map(|ahead| self.place(ahead));
         }
-        let seen = match (rest.first_chunk(), self.line.last_chunk()) {
+        let seen = match (rest.first_chunk::<SIZE>(), self.line.last_chunk::<SIZE>()) {
             (Some(window), _) => Seen::of(window),
             // Moved back over what has been seen, rather than copied.
             (None, Some(last)) => Seen::of(last).behind(SIZE - rest.len()),
@@ -126,19 +126,16 @@ struct Seen {
 }
 
 impl Seen {
-    #[inline]
-    fn of(window: &[u8; SIZE]) -> Self {
-        Self::in_blocks([0, 16, 32, 48].into_iter().zip(window.as_chunks().0))
-    }
-
-    /// Of blocks, each with its place in the window. They may overlap: what is found twice is found at
-    /// one place.
+    /// Of a window, or of a line that fills none and at least one block. Blocks may overlap at its end:
+    /// what is found twice is found at one place.
     #[inline(always)]
-    fn in_blocks<'w>(blocks: impl Iterator<Item = (usize, &'w [u8; BLOCK])>) -> Self {
+    fn of(text: &[u8]) -> Self {
+        let last = text.len().saturating_sub(BLOCK);
         let mut marks = Marks::default();
         let (mut least, mut greatest) = (u8x16::splat(0xff), u8x16::default());
         let mut quotes = u8x16::default();
-        for (at, block) in blocks {
+        for at in [0, 16, 32, 48].map(|at: usize| at.min(last)) {
+            let Some(block) = text[at..].first_chunk() else { break };
             let block = u8x16::new(*block);
             let those = |byte| block.simd_eq(u8x16::splat(byte));
             let place = |those: u8x16| u64::from(those.to_bitmask()) << at;
@@ -156,17 +153,13 @@ impl Seen {
     #[inline(never)]
     fn of_short(line: &[u8]) -> Self {
         let mut padded = [b'a'; BLOCK];
-        let text = match padded.get_mut(..line.len()) {
+        let mut seen = match padded.get_mut(..line.len()) {
             Some(start) => {
                 start.copy_from_slice(line);
-                &padded[..]
+                Self::of(&padded)
             }
-            None => line,
+            None => Self::of(line),
         };
-        let last = text.len() - BLOCK;
-        let blocks = [0, 16, 32, 48].map(|at: usize| at.min(last)).into_iter();
-        let blocks = blocks.filter_map(|at| Some((at, text[at..].first_chunk()?)));
-        let mut seen = Self::in_blocks(blocks);
         seen.marks.semicolons |= 1 << line.len();
         seen
     }
