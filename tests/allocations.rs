@@ -73,7 +73,7 @@ fn nothing_changes_nothing_is_allocated() {
     let kept = [
         "sessionid=0123; Path=/; HttpOnly; Max-Age=1209600; SameSite=Lax",
         "_pk_id.1.1fff=abc; Expires=Wed, 20 Oct 2026 13:33:20 GMT; Domain=.EXAMPLE.fr; Path=/",
-        "_pk_id.2=abc; Expires=20 october 2026 13:33:20; Path=/",
+        "_pk_id.2=abc; Expires=Tue, 20-Oct-2026 13:33:20 GMT; Path=/",
         "cookies_preferences=x",
         "sessionid=4; HttpOnly",
         "sessionid=5; HttpOnly",

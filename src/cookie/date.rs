@@ -12,6 +12,33 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     usual(text).or_else(|| tolerant(text))?.seconds()
 }
 
+/// Whether user agents in the field read `text` as [`parse`] does.
+///
+/// None of them uses the algorithm: Chromium takes a day of two bytes at most and a year of five, Firefox
+/// has a parser of its own that knows time zones, and each finds another date where a text is odd
+/// enough, or none. They agree on what origins write, from the first of what their clocks count on.
+#[must_use]
+pub fn is_plain(text: &[u8]) -> bool {
+    usual(text).or_else(|| short(text)).is_some_and(|date| date.year >= 1970)
+}
+
+/// A date with a year of two digits, `Wed, 09-Jun-21 10:18:14 GMT` (Netscape's specification) or
+/// `Wednesday, 09-Jun-21 10:18:14 GMT` (RFC 9110 5.6.7). The year 69 is of this century to some.
+fn short(text: &[u8]) -> Option<Date> {
+    const WEEKDAYS: [&[u8]; 7] =
+        [b"Monday", b"Tuesday", b"Wednesday", b"Thursday", b"Friday", b"Saturday", b"Sunday"];
+    let comma = text.iter().position(|&b| b == b',')?;
+    let (weekday, rest) = text.split_at(comma);
+    let (date, rest) = rest.split_at_checked(9)?;
+    let century = match rest.first_chunk()? {
+        b"69" => return None,
+        [b'7'..=b'9', _] => b"19",
+        _ => b"20",
+    };
+    let is_known = weekday.len() == 3 || WEEKDAYS.contains(&weekday);
+    usual(&[weekday.get(..3)?, date, century, rest].concat()).filter(|_| is_known)
+}
+
 /// What the algorithm finds in any text.
 fn tolerant(text: &[u8]) -> Option<Date> {
     let mut found = Found::default();
@@ -22,13 +49,16 @@ fn tolerant(text: &[u8]) -> Option<Date> {
 }
 
 /// What the algorithm finds in a date as origins usually write it, `Wed, 09 Jun 2021 10:18:14 GMT`
-/// (RFC 9110 5.6.7), read by position: nearly every date is of this form, and most are read only to
-/// see that they lie in the future.
+/// (RFC 9110 5.6.7) or with hyphens in it, as PHP and Java did, read by position: nearly every date is
+/// of this form, and most are read only to see that they lie in the future.
 fn usual(text: &[u8]) -> Option<Date> {
     let text: &[u8; 29] = text.try_into().ok()?;
-    let [w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', rest @ ..] = text else {
+    let [w1, w2, w3, b',', b' ', d1, d2, s1, m1, m2, m3, s2, rest @ ..] = text else {
         return None;
     };
+    if !matches!((s1, s2), (b' ', b' ') | (b'-', b'-')) {
+        return None;
+    }
     let [y1, y2, y3, y4, b' ', time @ .., b' ', b'G', b'M', b'T'] = rest else { return None };
     if !matches!(&[*w1, *w2, *w3], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun") {
         return None;
@@ -198,6 +228,7 @@ mod tests {
     fn the_usual_form_is_read_as_the_algorithm_reads_it() {
         for text in [
             "Wed, 09 Jun 2021 10:18:14 GMT",
+            "Wed, 09-Jun-2021 10:18:14 GMT",
             "Wed, 39 Jun 2021 10:18:14 GMT",
             "Wed, 09 Jun 0021 10:18:14 GMT",
             "Wed, 09 Jun 0099 10:18:14 GMT",
@@ -214,6 +245,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_every_user_agent_reads_alike() {
+        for (text, plain) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", true),
+            ("Thu, 01-Jan-1970 00:00:01 GMT", true),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", false),
+            ("Mon, 01 Jan 0070 00:00:00 GMT", false),
+            ("Thu, 01-Jan 1970 00:00:00 GMT", false),
+            ("Thu, 01 Jan 1970 00:00:00 CET", false),
+            ("1st Jan 1970 00:00:00 GMT", false),
+            ("00:00:00 02031 1 Jan 15", false),
+            ("31x 1971 15 Jan 00:00:00", false),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", true),
+            ("Sun, 06-Nov-94 08:49:37 GMT", true),
+            ("Thu, 01-Jan-70 00:00:00 GMT", true),
+            ("Tue, 01-Jan-69 00:00:00 GMT", false),
+            ("Sundae, 06-Nov-94 08:49:37 GMT", false),
+            ("Sun, 06-Nov-94x08:49:37 GMT", false),
+            ("Sun, 06-Nov-9", false),
+            ("Sun Nov  6 08:49:37 1994", false),
+            ("", false),
+        ] {
+            assert_eq!(is_plain(text.as_bytes()), plain, "{text:?}");
+        }
+    }
+
     fn slowly(text: &[u8]) -> Option<i64> {
         tolerant(text)?.seconds()
     }
@@ -227,7 +284,10 @@ mod tests {
         let time = (0..25u32, 0..62u32, 0..62u32);
         let date = (weekdays, 0..34u32, months, 0..10_000u32, time).prop_map(
             |(weekday, day, month, year, (h, m, s))| {
-                format!("{weekday}, {day:02} {month} {year:04} {h:02}:{m:02}:{s:02} GMT")
+                let hyphen = if day % 2 == 0 { ' ' } else { '-' };
+                format!(
+                    "{weekday}, {day:02}{hyphen}{month}{hyphen}{year:04} {h:02}:{m:02}:{s:02} GMT"
+                )
             },
         );
         let bytes = select(b"019:;, aJj\t\x80".as_slice());

@@ -189,12 +189,14 @@ impl<'a> SetCookie<'a> {
     /// Whether user agents in the field may keep the cookie for longer than [`Self::lifetime`] says.
     ///
     /// Of several `Max-Age`, or several `Expires`, some take the last even where it cannot be read,
-    /// and then fall back to the other attribute or to the session.
+    /// and then fall back to the other attribute or to the session. A date on which the lifetime
+    /// hangs must be one that they read alike.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         let unreadable_age = self.max_ages > 0 && self.max_age.is_none();
-        let unreadable_date = self.max_ages == 0 && self.all_expires > 0 && self.expiry().is_none();
-        self.max_ages > 1 || self.all_expires > 1 || unreadable_age || unreadable_date
+        let date = self.expires.filter(|_| self.max_ages == 0);
+        let odd_date = date.is_some_and(|date| !date::is_plain(date));
+        self.max_ages > 1 || self.all_expires > 1 || unreadable_age || odd_date
     }
 
     /// Whether every user agent removes the cookie at once: by a `Max-Age` that is the only one, or
@@ -455,6 +457,10 @@ mod tests {
             (&format!("a; {past}; Expires=garbage"), true, false),
             (&format!("a; {past}; Expires"), true, false),
             ("a; Expires=garbage", true, false),
+            ("a; Expires=1st Jan 1970 00:00:00 GMT", true, false),
+            ("a; Expires=31x 1971 15 Jan 00:00:00", true, false),
+            ("a; Expires=31x 1971 15 Jan 00:00:00; Max-Age=0", false, true),
+            ("a; Expires=Thu, 01-Jan-1970 00:00:00 GMT", false, true),
             ("a", false, false),
         ];
         for (line, ambiguous, deletion) in cases {

@@ -34,10 +34,12 @@ pub fn response(headers: &mut HeaderMap, context: &Context<'_>, mode: Mode, repo
 /// Removes a `Date` that is not about now, for whoever sends the response to write the right one.
 ///
 /// User agents shift `Expires` by the difference between `Date` and their own clock, so a response
-/// with an old date turns a deletion into a cookie, and a capped lifetime into years.
+/// with an old date turns a deletion into a cookie, and a capped lifetime into years. So does one that
+/// they read otherwise than it is read here.
 fn remove_false_date(headers: &mut HeaderMap, now: i64) {
     let about_now = |date: &HeaderValue| {
-        date::parse(date.as_bytes()).is_some_and(|date| date.abs_diff(now) <= DATE_TOLERANCE)
+        let plain = Some(date.as_bytes()).filter(|date| date::is_plain(date));
+        plain.and_then(date::parse).is_some_and(|date| date.abs_diff(now) <= DATE_TOLERANCE)
     };
     if !headers.get_all(DATE).iter().all(about_now) {
         headers.remove(DATE);

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::*;
 use crate::charter::{Category, Charter, Declaration, Forced, LifetimeCap, Need, Pattern, Scopes};
 use crate::consent::{Consent, Ids, Rules, Tool};
+use crate::cookie::Pairs;
 use crate::policy::{Context, Reason};
 
 fn charter() -> Charter {
@@ -230,6 +231,10 @@ fn a_false_date_would_move_every_expires() {
         ("Mon, 21 Sep 2026 14:19:00 GMT", false),
         ("Sat, 01 Jan 2000 00:00:00 GMT", false),
         ("whenever", false),
+        // About now by RFC 6265bis 5.1.1, and the year 1971 to what Firefox and Chromium read it with.
+        ("21 Sep 01971 2026 14:13:20", false),
+        ("21 2026 1/1/70 14:13:20 Sep", false),
+        ("Mon, 21 Sep 2026 14:13:20 GMT-9999", false),
     ] {
         let charter = charter();
         let date = || HeaderValue::from_static(date);
@@ -242,4 +247,44 @@ fn a_false_date_would_move_every_expires() {
         response(&mut headers, &context(&charter), Mode::Enforce, &mut Report::default());
         assert!(headers.contains_key("date"), "no cookie leaves, nothing is moved");
     }
+}
+
+/// What the responses to a visitor at these seconds expire, as a user agent on `a.b.example.fr` stores it
+/// with `Domain=example.fr`.
+fn cleaned(names: &[String], limit: usize, seconds: std::ops::Range<i64>) -> Vec<String> {
+    let charter = charter();
+    let mut left = names.to_vec();
+    for second in seconds {
+        let answer = b"cookies_preferences={\"matomo\":false,\"timestamp\":900}";
+        let consent = rules().read(Pairs::of(answer), second);
+        let context = Context { host: "a.b.example.fr", consent, now: second, ..context(&charter) };
+        let rule = WithdrawalRule { expire: Expire::DeniedAndUndeclared, limit, always: true };
+        let mut withdrawal = Withdrawal::new(rule, &Method::GET, false);
+        let cookies = left.iter().map(|name| format!("{name}=1")).collect::<Vec<_>>().join("; ");
+        withdrawal.look(&map(COOKIE, &[cookies.as_bytes()]), &context, &rules());
+        let mut headers = HeaderMap::new();
+        expire(&mut headers, &context, &withdrawal, Mode::Enforce, &mut Report::default());
+        let added = lines(&headers, SET_COOKIE);
+        assert!(added.len() <= limit && added.iter().map(|line| line.len()).sum::<usize>() <= 8192);
+        left.retain(|name| {
+            let line = format!("{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Domain=example.fr");
+            !added.contains(&line.as_bytes())
+        });
+    }
+    left
+}
+
+#[test]
+fn a_long_name_keeps_neither_itself_nor_others_from_being_expired() {
+    let long = format!("t.{}", "z".repeat(4000));
+    let names = ["t.1".to_owned(), "t.2".to_owned(), long.clone()];
+    assert!(cleaned(&names, 64, 1_000..1_001) == [long], "the others go at once");
+    assert!(cleaned(&names, 64, 1_000..1_008).is_empty());
+}
+
+#[test]
+fn a_limit_below_a_cookies_lines_reaches_every_domain_in_time() {
+    let names = ["t.1", "t.2"].map(ToOwned::to_owned);
+    assert!(cleaned(&names, 2, 1_000..1_020).is_empty());
+    assert!(cleaned(&names, 1, 1_000..1_020).is_empty());
 }

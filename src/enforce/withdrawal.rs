@@ -5,6 +5,8 @@
 //! user agent lets HTTP overwrite any cookie of the same name, domain and path, whatever attributes
 //! the new line lacks (RFC 6265bis 5.7, which turns away only scripts).
 
+use std::slice;
+
 use http::header::{ACCEPT, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -176,6 +178,10 @@ impl Withdrawal {
 /// Adds to a response the lines that expire the cookies its request brought in vain, and reports
 /// each cookie.
 ///
+/// All lines of a cookie or none, so that what is there at once is gone at once. Of those for which no
+/// room was left one has its turn with as many of its lines as there is room for: a name may be too
+/// long for all of them together, and must not keep itself, let alone others, from being expired.
+///
 /// It comes after the response's own cookies have been judged. Of these, none can have the name of a
 /// cookie that is expired but its deletions: both directions are judged by the same consent.
 pub fn expire(
@@ -185,25 +191,62 @@ pub fn expire(
     mode: Mode,
     report: &mut Report,
 ) {
-    let mut bytes = 0;
-    let mut lines = 0;
+    let mut add = |cookie: &Withdrawn, lines: Vec<HeaderValue>| {
+        report.expired(cookie.declaration);
+        if mode == Mode::Enforce {
+            headers.extend(lines.into_iter().map(|line| (SET_COOKIE, line)));
+        }
+    };
+    let mut room = Room { bytes: MAX_BYTES, lines: withdrawal.rule.limit };
+    let mut waiting = Vec::new();
     for cookie in &withdrawal.cookies {
-        let mut is_reported = false;
-        for line in withdrawal.lines(cookie, context) {
-            bytes += line.len();
-            lines += 1;
-            if bytes > MAX_BYTES || lines > withdrawal.rule.limit {
-                return;
+        let lines: Vec<_> = withdrawal.lines(cookie, context).collect();
+        if room.take(&lines) {
+            if !lines.is_empty() {
+                add(cookie, lines);
             }
-            if !is_reported {
-                report.expired(cookie.declaration);
-                is_reported = true;
-            }
-            if mode == Mode::Enforce {
-                headers.append(SET_COOKIE, line);
-            }
+        } else {
+            waiting.push((cookie, lines));
         }
     }
+    if let Some((cookie, lines)) = in_turn(waiting, context.now) {
+        let lines: Vec<_> =
+            lines.into_iter().filter(|line| room.take(slice::from_ref(line))).collect();
+        if !lines.is_empty() {
+            add(cookie, lines);
+        }
+    }
+}
+
+/// What is left for the lines of one response.
+struct Room {
+    bytes: usize,
+    lines: usize,
+}
+
+impl Room {
+    /// Whether there is room for all of `lines`, which is taken then.
+    fn take(&mut self, lines: &[HeaderValue]) -> bool {
+        let bytes = self.bytes.checked_sub(lines.iter().map(HeaderValue::len).sum());
+        let lines = self.lines.checked_sub(lines.len());
+        let (Some(bytes), Some(lines)) = (bytes, lines) else { return false };
+        *self = Self { bytes, lines };
+        true
+    }
+}
+
+/// One of `waiting` whose turn it is, its lines from another on each time: by the seconds, since
+/// nothing is remembered of a visitor from page to page.
+fn in_turn(
+    mut waiting: Vec<(&Withdrawn, Vec<HeaderValue>)>,
+    now: i64,
+) -> Option<(&Withdrawn, Vec<HeaderValue>)> {
+    let now = usize::try_from(now).unwrap_or_default();
+    let whose = now.checked_rem(waiting.len())?;
+    let (cookie, mut lines) = waiting.swap_remove(whose);
+    let first = (now / (waiting.len() + 1)).checked_rem(lines.len())?;
+    lines.rotate_left(first);
+    Some((cookie, lines))
 }
 
 fn is_unpartitioned(declaration: &Declaration) -> bool {

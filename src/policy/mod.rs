@@ -204,7 +204,8 @@ fn force<'c>(forced: &'c Forced, cookie: &SetCookie<'c>, edits: &mut Edits<'c>) 
     match &forced.domain {
         None => {}
         Some(DomainRule::HostOnly) => {
-            let scoped = cookie.domain.is_some_and(|domain| !domain.is_empty());
+            // An empty one as well: some user agents pass over it, and take one before it.
+            let scoped = cookie.domain.is_some();
             edits.domain = if scoped { ValueEdit::Remove } else { ValueEdit::Leave };
         }
         Some(DomainRule::Domain(wanted)) => {

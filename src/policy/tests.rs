@@ -152,6 +152,34 @@ fn deletions_pass_without_their_value() {
     blocked("tracker=v; Expires=never", "undeclared");
 }
 
+/// Found by holding the decisions against Chromium's code and the library that Firefox reads dates with:
+/// to these, none of the dates is past.
+#[test]
+fn a_date_that_user_agents_read_otherwise_makes_no_deletion_and_no_lifetime() {
+    for date in [
+        "00:00:00 02031 1 Jan 15",
+        "31x 1971 15 Jan 00:00:00",
+        "1st Jan 1970 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 PST",
+    ] {
+        let line = |name| format!("{name}=v; Expires={date}; Path=/");
+        passes(&line("tracker"), "keep/deletion", "tracker=; Max-Age=0; Path=/");
+        let result = "sessionid=v; Max-Age=0; Path=/; HttpOnly";
+        passes(&line("sessionid"), "rewrite/lifetime", result);
+    }
+    let usual = "tracker=; Expires=Thu, 01-Jan-1970 00:00:01 GMT";
+    passes(usual, "keep/deletion", usual);
+}
+
+#[test]
+fn host_only_leaves_no_domain_behind_an_empty_one() {
+    passes(
+        "__Host-fixed=1; Domain=osmontrouge.fr; Domain=; Path=/; Secure",
+        "rewrite/domain",
+        "__Host-fixed=1; Path=/; Secure",
+    );
+}
+
 #[test]
 fn rewrites() {
     passes(
