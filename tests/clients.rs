@@ -134,6 +134,11 @@ fn trusted_proxies_are_believed_and_tls_before_them_is_seen() {
     let forwarded = "for=192.0.2.7;proto=https;host=\"data.example.fr\", for=127.0.0.1";
     assert_eq!(seen.texts("forwarded"), [forwarded]);
     assert_eq!(firewall.get("/", &["X-Forwarded-Proto: http"]).status(), 308);
+    // Proxies pass the client's own `Connection` on with what they say of it.
+    let taken = "Connection: X-Forwarded-For, X-Forwarded-Proto, Forwarded, keep-alive";
+    assert_eq!(firewall.get("/", &[secure[0], secure[1], taken]).status(), 200);
+    assert_eq!(origin.last().texts("x-forwarded-for"), ["192.0.2.7, 127.0.0.1"]);
+    assert_eq!(origin.last().texts("x-forwarded-proto"), ["https"]);
 
     let stranger = Setup::new(&site).start();
     assert_eq!(stranger.get("/", &secure).status(), 308, "anybody can say so");

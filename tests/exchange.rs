@@ -103,6 +103,7 @@ fn methods_and_codings_that_a_gateway_does_not_serve() {
     assert_eq!(ask("TRACE /", "").status(), 405);
     assert!(!ask("TRACE /", "").all("allow").is_empty());
     assert_eq!(ask("CONNECT data.example.fr:443", "").status(), 405);
+    assert_eq!(ask("GET data.example.fr:443", "").status(), 400);
     assert_eq!(ask("POST /", "Transfer-Encoding: gzip, chunked\r\n").status(), 501);
     assert_eq!(ask("POST /", "Transfer-Encoding: gzip\r\n").status(), 400);
     assert_eq!(ask("GET *", "").status(), 400);
@@ -378,6 +379,57 @@ fn an_upstream_that_does_not_answer_in_time() {
     assert_eq!(firewall.get("/", &[]).status(), 504);
     let labels = [("kind", "first_byte_timeout")];
     assert_eq!(firewall.metric("cookie_firewall_upstream_errors_total", &labels), 1.0);
+}
+
+/// Its answer is late because of the client; the address stays in use.
+#[test]
+fn a_client_that_keeps_the_upstream_waiting_is_no_failure_of_the_upstream() {
+    let origin = Origin::raw(|peer, _| {
+        peer.head();
+        let mut body = Vec::new();
+        let _ = peer.stream().read_to_end(&mut body);
+    });
+    let more = "[health]\neject_after = 1\n[timeouts]\nfirst_byte = \"1 s\"\nidle = \"2 s\"\n";
+    let firewall = Firewall::with(&site(&origin, more));
+    for body in ["", "half"] {
+        let mut peer = firewall.connect();
+        let head = format!("POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 10\r\n\r\n{body}");
+        assert_eq!(peer.send(head).response().status(), 408, "{body:?}");
+    }
+    assert!(!firewall.metrics().contains("cookie_firewall_upstream_errors_total{"));
+    assert_eq!(firewall.metric("cookie_firewall_upstream_up", &[]), 1.0);
+}
+
+#[test]
+fn a_request_that_nobody_waits_for_is_counted() {
+    let origin = Origin::raw(|peer, seen| {
+        let head = peer.head().expect("a request");
+        seen.lock().expect("no panic").push(head);
+        let _ = peer.is_closed();
+    });
+    let firewall = Firewall::before(&origin);
+    let mut peer = firewall.connect();
+    peer.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+    firewall.wait_for("the request", |_| !origin.seen().is_empty());
+    drop(peer);
+    let labels = [("method", "GET"), ("code", "499")];
+    firewall.wait_for("a count", |f| f.metric("cookie_firewall_requests_total", &labels) == 1.0);
+    assert_eq!(firewall.metric("cookie_firewall_request_duration_seconds_count", &[]), 1.0);
+}
+
+#[test]
+fn empty_lines_before_a_response_change_neither_its_body_nor_what_is_counted() {
+    let body = b"\0\x01PNG\r\0 \n x\r\n y \n";
+    for empty in ["\r\n", "\r\n\r\n"] {
+        let head = format!(
+            "{empty}HTTP/1.1 200 OK\r\nSet-Cookie: tracker=1\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let firewall = Firewall::before(&Origin::fixed([head.as_bytes(), body].concat()));
+        let response = firewall.get("/", &[]);
+        assert_eq!((response.status(), &*response.body), (200, &body[..]), "{empty:?}");
+        assert_eq!(firewall.counted("response", "block", "undeclared"), 1.0, "{empty:?}");
+    }
 }
 
 #[test]

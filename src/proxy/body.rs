@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -127,20 +127,46 @@ impl Watched {
     }
 }
 
+/// Who is waited for while a request is under way.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// The client, which has a timer of its own.
+    Client,
+    /// The upstream, since it was given the last piece.
+    Upstream(Instant),
+}
+
 /// How a request's body is doing, for the exchange that waits for the response.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Upload {
-    /// Grows with every piece.
-    pieces: AtomicU32,
+    turn: Mutex<Turn>,
     stalled: AtomicBool,
     broken: AtomicBool,
     too_large: AtomicBool,
 }
 
 impl Upload {
-    /// A number that changes whenever the body has moved on.
-    pub fn progress(&self) -> u32 {
-        self.pieces.load(Ordering::Relaxed)
+    fn new() -> Self {
+        Self {
+            turn: Mutex::new(Turn::Upstream(Instant::now())),
+            stalled: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            too_large: AtomicBool::new(false),
+        }
+    }
+
+    /// When an upstream that has `limit` from the last piece on for its answer will be late, as far as
+    /// can be said now: not while the client is waited for.
+    pub fn due(&self, limit: Duration) -> Instant {
+        let since = match *self.turn() {
+            Turn::Client => Instant::now(),
+            Turn::Upstream(since) => since,
+        };
+        since + limit
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the client stopped in the middle of its body.
@@ -208,17 +234,19 @@ impl RequestBody {
         Self { body: None }
     }
 
-    /// The body `incoming`; with `go_ahead`, none of it is asked of the client before that is over.
+    /// The body `incoming`, and how it is doing; with `go_ahead`, none of it is asked of the client
+    /// before that is over.
     pub fn new(
         incoming: Incoming,
         pace: Pace,
         site: Arc<Site>,
-        upload: Arc<Upload>,
         go_ahead: Option<GoAhead>,
-    ) -> Self {
+    ) -> (Self, Arc<Upload>) {
         let body = Watched::new(incoming, site.config.timeouts.idle, Some(pace));
         let gate = go_ahead.map_or(Gate::Open, Gate::Waiting);
-        Self { body: Some(Box::new(Uploading { body, upload, gate, site })) }
+        let upload = Arc::new(Upload::new());
+        let uploading = Uploading { body, upload: Arc::clone(&upload), gate, site };
+        (Self { body: Some(Box::new(uploading)) }, upload)
     }
 
     /// How the body is doing, for as long as it is being sent.
@@ -244,8 +272,11 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(uploading) = &mut self.body else { return Poll::Ready(None) };
         ready!(uploading.gate.poll(cx));
-        let mut frame = ready!(uploading.body.poll_frame(cx));
-        uploading.upload.pieces.fetch_add(1, Ordering::Relaxed);
+        let Poll::Ready(mut frame) = uploading.body.poll_frame(cx) else {
+            *uploading.upload.turn() = Turn::Client;
+            return Poll::Pending;
+        };
+        *uploading.upload.turn() = Turn::Upstream(Instant::now());
         match &mut frame {
             Some(Err(BodyError::TooLarge)) => {
                 uploading.upload.too_large.store(true, Ordering::Relaxed);
@@ -367,4 +398,19 @@ fn clean_trailers(site: &Site, direction: Direction, frame: &mut Frame<Bytes>) {
     let mut report = site.telemetry.report();
     crate::enforce::trailers(trailers, direction, site.config.mode, &mut report);
     site.record(&report);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_late_from_the_last_piece_on_and_not_while_the_client_is_waited_for() {
+        let (upload, limit) = (Upload::new(), Duration::from_secs(60));
+        let since = Instant::now();
+        *upload.turn() = Turn::Upstream(since);
+        assert_eq!(upload.due(limit), since + limit);
+        *upload.turn() = Turn::Client;
+        assert!(upload.due(limit) >= Instant::now() + limit - since.elapsed());
+    }
 }

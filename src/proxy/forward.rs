@@ -11,7 +11,8 @@ use smallvec::SmallVec;
 use super::fields::{Field, Fields, HOP_BY_HOP};
 
 /// Fields that `Connection` cannot take away (RFC 9110 7.6.1: it must not list what is meant for
-/// every recipient). The transfer coding goes afterwards, with the hop-by-hop fields.
+/// every recipient), besides those that [`speaks_of_client`]. The transfer coding goes afterwards, with
+/// the hop-by-hop fields.
 const KEPT: [HeaderName; 5] = [HOST, COOKIE, SET_COOKIE, CONTENT_LENGTH, TRANSFER_ENCODING];
 
 /// Whether the body came in a transfer coding that is not served: any but one plain `chunked`.
@@ -28,17 +29,16 @@ pub fn has_unknown_coding(headers: &HeaderMap, fields: Fields) -> bool {
     }
 }
 
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-
 /// This gateway's name in `Via`, behind the version in which it received the message.
-const VIA_HTTP_1: HeaderValue = HeaderValue::from_static("1.1 cookie-firewall");
+const VIA_HTTP_1_0: HeaderValue = HeaderValue::from_static("1.0 cookie-firewall");
+const VIA_HTTP_1_1: HeaderValue = HeaderValue::from_static("1.1 cookie-firewall");
 const VIA_HTTP_2: HeaderValue = HeaderValue::from_static("2 cookie-firewall");
 
 /// Removes the fields that `Connection` lists, and the hop-by-hop fields themselves.
 ///
-/// Some fields stay whatever `Connection` says: `Host` chose the site, and cookies are to be judged
-/// and counted. `TE: trailers` stays: it says that the client reads trailers, and they are
+/// Some fields stay whatever `Connection` says: `Host` chose the site, cookies are to be judged
+/// and counted, and a client must not take away what a trusted proxy says of it, which proxies pass on
+/// with the client's `Connection`. `TE: trailers` stays: it says that the client reads trailers, and they are
 /// forwarded. `Content-Length` goes where there is a
 /// transfer coding, which overrides it (RFC 9112 6.3); forwarded, it would cut the body elsewhere
 /// than it was read.
@@ -86,7 +86,8 @@ fn remove_connection(headers: &mut HeaderMap) {
         connection.remove();
         return;
     }
-    for name in listed_in_connection(headers).iter().filter(|name| !KEPT.contains(name)) {
+    let stays = |name: &&HeaderName| KEPT.contains(name) || speaks_of_client(name.as_str());
+    for name in listed_in_connection(headers).iter().filter(|name| !stays(name)) {
         headers.remove(name);
     }
     headers.remove(CONNECTION);
@@ -105,15 +106,29 @@ fn accepts_trailers(te: &HeaderValue) -> bool {
     te.as_bytes().split(|&b| b == b',').any(|c| c.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
+/// Whether this is a field by which proxies say who the client is.
+fn speaks_of_client(name: &str) -> bool {
+    name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+}
+
+/// Whether what descends from CGI (WSGI, Rack, PHP) reads `name` as another that the firewall has
+/// written or judged: there `_` and `-` are one (RFC 3875 4.1.18).
+fn is_lookalike(name: &str) -> bool {
+    name.contains('_') && {
+        let read = name.replace('_', "-");
+        let frames = [CONTENT_LENGTH, TRANSFER_ENCODING];
+        speaks_of_client(&read) || frames.iter().any(|known| *known == read.as_str())
+    }
+}
+
 /// Removes what no trailer may be (RFC 9110 6.5.1) and a recipient that merges trailers into the
 /// header would take for framing, routing, or the firewall's own word on who the client is.
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     let unfit = |name: &&HeaderName| {
         HOP_BY_HOP.iter().any(|field| field.name() == *name)
             || [HOST, CONTENT_LENGTH].contains(name)
-            || *name == FORWARDED
-            || name.as_str().starts_with("x-forwarded-")
-            || *name == X_REAL_IP
+            || speaks_of_client(name.as_str())
+            || is_lookalike(name.as_str())
     };
     let unfit: SmallVec<[HeaderName; 4]> = trailers.keys().filter(unfit).cloned().collect();
     for name in &unfit {
@@ -121,24 +136,13 @@ pub fn clean_trailers(trailers: &mut HeaderMap) {
     }
 }
 
-/// Removes fields that CGI and what descends from it (WSGI, Rack, PHP) cannot tell from others that
-/// the firewall has written or judged: there `_` and `-` are one (RFC 3875 4.1.18).
+/// Removes fields that would be read as others; see [`is_lookalike`].
 pub fn remove_lookalikes(headers: &mut HeaderMap, fields: Fields) {
     if !fields.have(Field::Underscore) {
         return;
     }
-    let is_one = |name: &&HeaderName| {
-        let name = name.as_str();
-        name.contains('_') && {
-            let read = name.replace('_', "-");
-            read.starts_with("x-forwarded-")
-                || [FORWARDED, X_REAL_IP, CONTENT_LENGTH, TRANSFER_ENCODING]
-                    .iter()
-                    .any(|known| *known == read.as_str())
-        }
-    };
-    let lookalikes: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_one).cloned().collect();
-    for name in &lookalikes {
+    let lookalikes = headers.keys().filter(|name| is_lookalike(name.as_str())).cloned();
+    for name in lookalikes.collect::<SmallVec<[HeaderName; 4]>>() {
         headers.remove(name);
     }
 }
@@ -146,7 +150,12 @@ pub fn remove_lookalikes(headers: &mut HeaderMap, fields: Fields) {
 /// Adds this gateway to `Via` (RFC 9110 7.6.3), behind those that came before; the message came in
 /// `version`.
 pub fn add_via(headers: &mut HeaderMap, version: Version) {
-    headers.append(VIA, if version == Version::HTTP_2 { VIA_HTTP_2 } else { VIA_HTTP_1 });
+    let via = match version {
+        Version::HTTP_2 => VIA_HTTP_2,
+        Version::HTTP_10 => VIA_HTTP_1_0,
+        _ => VIA_HTTP_1_1,
+    };
+    headers.append(VIA, via);
 }
 
 /// Makes one `Cookie` field of the several that HTTP/2 may split it into (RFC 9113 8.2.3): an origin
@@ -216,6 +225,22 @@ mod tests {
     }
 
     #[test]
+    fn connection_cannot_take_away_what_a_proxy_says_of_the_client() {
+        let said = [
+            ("forwarded", "for=203.0.113.9"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-proto", "https"),
+            ("x-real-ip", "203.0.113.9"),
+        ];
+        let listed = "Forwarded, X-Forwarded-For, x-forwarded-proto, X-Real-IP, keep-alive";
+        let mut headers = map(&said);
+        headers.insert(CONNECTION, HeaderValue::from_static(listed));
+        let fields = Fields::of(&headers);
+        remove_hop_by_hop(&mut headers, fields);
+        assert_eq!(headers, map(&said));
+    }
+
+    #[test]
     fn lookalikes_of_what_the_firewall_says_go() {
         let mut headers = map(&[
             ("x_forwarded_for", "1"),
@@ -254,6 +279,8 @@ mod tests {
             ("x-forwarded-for", "1"),
             ("x-forwarded-port", "1"),
             ("x-real-ip", "1"),
+            ("x_forwarded_for", "1"),
+            ("content_length", "1"),
             ("grpc-status", "0"),
         ]);
         clean_trailers(&mut trailers);
@@ -273,7 +300,9 @@ mod tests {
         let mut headers = map(&[("via", "1.0 cache")]);
         add_via(&mut headers, Version::HTTP_11);
         add_via(&mut headers, Version::HTTP_2);
+        add_via(&mut headers, Version::HTTP_10);
         let via: Vec<_> = headers.get_all(VIA).iter().collect();
-        assert_eq!(via, ["1.0 cache", "1.1 cookie-firewall", "2 cookie-firewall"]);
+        let this = ["1.1 cookie-firewall", "2 cookie-firewall", "1.0 cookie-firewall"];
+        assert_eq!(via, [&["1.0 cache"][..], &this].concat());
     }
 }

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::header::{ALT_SVC, CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
 
@@ -71,11 +71,10 @@ impl Worker {
     ) -> Response<ResponseBody> {
         let started = Instant::now();
         let method = request.method().clone();
-        let metrics = &gateway.telemetry.metrics;
         let found = match route(gateway, client, &request) {
             Ok(found) => found,
             Err(error) => {
-                metrics.count_siteless(Some(&method), error.status());
+                gateway.telemetry.metrics.count_siteless(Some(&method), error.status());
                 if gateway.telemetry.budget.allows_one() {
                     tracing::info!(status = error.status().as_u16(), %error, "refused");
                 }
@@ -83,9 +82,13 @@ impl Worker {
             }
         };
         let site = found.site;
+        let mut counted = Counted { gateway, site, method, started, status: None };
         let is_secure = client.is_secure(request.headers());
         let mut response = match to_https(&found, is_secure, &request) {
-            Some(response) => response,
+            Some(response) => {
+                site.metrics.observe_request(started.elapsed());
+                response
+            }
             None if own::is_own(site, request.uri().path()) => {
                 let response = own::answer(gateway, &found, is_secure, request).await;
                 site.metrics.observe_request(started.elapsed());
@@ -103,7 +106,7 @@ impl Worker {
         if let Some(hsts) = site.config.tls.hsts.as_ref().filter(|_| is_secure) {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
-        site.metrics.count_request(metrics, &site.config, &method, response.status());
+        counted.status = Some(response.status());
         response
     }
 
@@ -220,6 +223,31 @@ impl Worker {
     }
 }
 
+/// What a client has closed or given up before there was an answer; the code is nginx's, and is sent to
+/// nobody.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Counts a request once it is answered, or dropped because nobody waits for an answer any more: a
+/// portal that is too slow for everybody would have no slow request otherwise, and no failed one.
+struct Counted<'r> {
+    gateway: &'r Gateway,
+    site: &'r Site,
+    method: Method,
+    started: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let status = self.status.unwrap_or_else(|| {
+            self.site.metrics.observe_request(self.started.elapsed());
+            StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("a code of three digits")
+        });
+        let metrics = &self.gateway.telemetry.metrics;
+        self.site.metrics.count_request(metrics, &self.site.config, &self.method, status);
+    }
+}
+
 /// The request as it is sent: its body streamed, and held back while the client expects
 /// `100 Continue` and the upstream has not given its word.
 fn prepare(
@@ -242,11 +270,10 @@ fn prepare(
     if waits {
         parts.headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
-    let upload = Arc::<Upload>::default();
     let (go_ahead, word) = oneshot::channel();
     let word = waits.then(|| Box::pin(tokio::time::timeout(CONTINUE_TIMEOUT, word)));
     let pace = Pace::new(&gateway.server);
-    let body = RequestBody::new(incoming, pace, Arc::clone(site), Arc::clone(&upload), word);
+    let (body, upload) = RequestBody::new(incoming, pace, Arc::clone(site), word);
     let mut request = Request::from_parts(parts, body);
     if waits {
         let go_ahead = Mutex::new(Some(go_ahead));
@@ -262,23 +289,22 @@ fn prepare(
     (request, Some(upload))
 }
 
-/// Waits for the head of a response, `limit` at most from the last piece of the request on, and from
-/// `now` where it has none.
+/// Waits for the head of a response: `limit` at most from the last piece of the request on, and from
+/// `now` where it has none. A client that keeps the upstream waiting has a limit of its own.
 async fn within<T>(
     limit: Duration,
     now: Instant,
     upload: Option<&Upload>,
     mut response: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, ProxyError> {
-    let mut deadline = tokio::time::Instant::from_std(now) + limit;
+    let mut due = now + limit;
     loop {
-        let before = upload.map(Upload::progress);
-        match tokio::time::timeout_at(deadline, response.as_mut()).await {
-            Ok(response) => return Ok(response),
-            Err(_) if upload.map(Upload::progress) != before => {
-                deadline = tokio::time::Instant::now() + limit;
-            }
-            Err(_) => return Err(UpstreamError::FirstByteTimeout.into()),
+        if let Ok(response) = tokio::time::timeout_at(due.into(), response.as_mut()).await {
+            return Ok(response);
+        }
+        match upload.map(|upload| upload.due(limit)) {
+            Some(later) if later > due => due = later,
+            _ => return Err(UpstreamError::FirstByteTimeout.into()),
         }
     }
 }

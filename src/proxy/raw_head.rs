@@ -66,7 +66,7 @@ impl Aside {
     /// follow, by which they are judged.
     fn scan(&self, chunk: &mut [u8]) -> usize {
         let mut state = self.state();
-        if state.head.is_empty() && is_plain_head(chunk) {
+        if state.head.is_empty() && is_plain_head(&chunk[empty_lines(chunk)..]) {
             self.expects_head.store(false, Ordering::Release);
             return 0;
         }
@@ -96,15 +96,23 @@ fn is_plain_head(chunk: &[u8]) -> bool {
 /// follows, or a line that continues the one before it. A tab and an LF without CR are rare enough to be
 /// looked at too. Without an early exit, so that the compiler turns it into vector instructions.
 fn needs_a_look(head: &[u8]) -> bool {
-    let begins = head.first() == Some(&b'\n');
-    begins
-        | head.iter().zip(&head[1..]).fold(false, |found, (&byte, &next)| {
-            let (is_return, is_end) = (byte == b'\r', byte == b'\n');
-            let unpaired = is_return != (next == b'\n');
-            let control = (byte < 0x20) != (is_return | is_end);
-            let fold = is_end & (next == b' ');
-            found | unpaired | control | fold | (byte == 0x7f)
-        })
+    head.iter().zip(&head[1..]).fold(false, |found, (&byte, &next)| {
+        let (is_return, is_end) = (byte == b'\r', byte == b'\n');
+        let unpaired = is_return != (next == b'\n');
+        let control = (byte < 0x20) != (is_return | is_end);
+        let fold = is_end & (next == b' ');
+        found | unpaired | control | fold | (byte == 0x7f)
+    })
+}
+
+/// How many bytes of empty lines stand before a head. The parser passes over them, and where a head
+/// begins decides what it is.
+fn empty_lines(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let [b'\r', b'\n', after @ ..] | [b'\n', after @ ..] = rest {
+        rest = after;
+    }
+    bytes.len() - rest.len()
 }
 
 fn is_informational(head: &[u8]) -> bool {
@@ -119,6 +127,10 @@ impl State {
         let mut rest = chunk;
         loop {
             let known = self.head.len();
+            if known == 0 {
+                let empty = empty_lines(rest);
+                rest = &mut rest[empty..];
+            }
             let is_status_line = !self.head.contains(&b'\n');
             self.head.extend_from_slice(rest);
             let Some(end) = end_of_head(&self.head, known) else {
@@ -377,6 +389,24 @@ mod tests {
         );
         let not_a_field = b"HTTP/1.1 200 OK\r\n X: a\r\n\r\n";
         becomes(not_a_field, not_a_field, &[]);
+    }
+
+    #[test]
+    fn empty_lines_before_a_status_line_hide_neither_its_head_nor_make_one_of_its_body() {
+        let body = b"\0\x01PNG\r\0 \n x\r\n y \n";
+        for empty in ["\r\n", "\n", "\r\n\r\n", "\n\r\n\n"] {
+            let plain =
+                [empty.as_bytes(), b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n", body].concat();
+            becomes(&plain, &plain, &[]);
+            let head =
+                |byte| [b"HTTP/1.1 200 OK\r\nSet-Cookie: a=", &[byte][..], b"\r\n\r\n"].concat();
+            let odd = [empty.as_bytes(), &head(0), body].concat();
+            let defused = [empty.as_bytes(), &head(DEFUSED), body].concat();
+            becomes(&odd, &defused, &["a=\\x00"]);
+            let early = b"HTTP/1.1 103 Early Hints\r\nSet-Cookie: e=1\r\n\r\n";
+            let both = [early, &plain[..]].concat();
+            becomes(&both, &both, &["e=1"]);
+        }
     }
 
     #[test]

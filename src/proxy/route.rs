@@ -81,6 +81,10 @@ pub(super) fn check<B>(
     if request.uri().path() == "*" && *request.method() != Method::OPTIONS {
         return Err(ProxyError::BadRequest("a target of OPTIONS alone"));
     }
+    let is_authority = scheme.is_none() && request.uri().authority().is_some();
+    if is_authority && *request.method() != Method::CONNECT {
+        return Err(ProxyError::BadRequest("a target of CONNECT alone"));
+    }
     // TRACE would echo cookies to scripts that must not read them. CONNECT is looked at elsewhere.
     if *request.method() == Method::TRACE {
         return Err(ProxyError::Method);
