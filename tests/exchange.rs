@@ -340,6 +340,16 @@ fn bodiless_responses_give_their_connections_back() {
 }
 
 #[test]
+fn an_answer_without_content_has_no_length() {
+    let origin = Origin::fixed("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n");
+    let firewall = Firewall::before(&origin);
+    for method in ["GET", "HEAD"] {
+        let answer = firewall.exchange(&format!("{method} / HTTP/1.1\r\nHost: {DOMAIN}\r\n"));
+        assert_eq!((answer.status(), answer.all("content-length").len()), (204, 0), "{method}");
+    }
+}
+
+#[test]
 fn errors_have_their_statuses() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let gone = closed.local_addr().expect("bound");

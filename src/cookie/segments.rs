@@ -62,10 +62,10 @@ impl<'a> Segments<'a> {
             self.equals = NonZero::new(self.ahead.equals).map(|ahead| self.place(ahead));
         }
         let seen = match (rest.first_chunk::<SIZE>(), self.line.last_chunk::<SIZE>()) {
-            (Some(window), _) => Seen::of(window),
+            (Some(window), _) => Scan::of(window),
             // Moved back over what has been seen, rather than copied.
-            (None, Some(last)) => Seen::of(last).behind(SIZE - rest.len()),
-            (None, None) => Seen::of_short(rest),
+            (None, Some(last)) => Scan::of(last).behind(SIZE - rest.len()),
+            (None, None) => Scan::of_short(rest),
         };
         (self.ahead, self.window) = (seen.marks, self.beyond);
         self.is_plain &= seen.is_plain;
@@ -119,13 +119,13 @@ struct Marks {
 }
 
 /// What is found in a window.
-struct Seen {
+struct Scan {
     marks: Marks,
     /// Whether there is nothing but printable US-ASCII without quotes.
     is_plain: bool,
 }
 
-impl Seen {
+impl Scan {
     /// Of a window, or of a line that fills none and at least one block. Blocks may overlap at its end:
     /// what is found twice is found at one place.
     #[inline(always)]

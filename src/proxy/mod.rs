@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use http::header::{ALT_SVC, CONNECTION, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
+use http::header::{ALT_SVC, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
@@ -168,6 +168,10 @@ impl Worker {
         *response.version_mut() = Version::HTTP_11;
         forward::remove_hop_by_hop(response.headers_mut(), fields);
         forward::settle_length(response.headers_mut(), fields);
+        if response.status() == StatusCode::NO_CONTENT && fields.have(Field::ContentLength) {
+            // Which it must not have (RFC 9110 8.6), and which some clients wait for.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         // An alternative (RFC 7838) is the upstream's own, and would lead around the firewall.
         if fields.have(Field::AltSvc) {
             response.headers_mut().remove(ALT_SVC);
