@@ -51,10 +51,15 @@ impl Decoder for Onetrust {
             }
         }
         let groups = groups.and_then(percent_decode).ok_or(Unanswered::Malformed)?;
-        let closed = jar.get(CLOSED).and_then(encoded_date);
+        let date = jar.get(CLOSED).filter(|date| !date.is_empty());
+        let closed = date.and_then(encoded_date);
         let is_answered = closed.is_some() || interactions.is_some_and(|count| count > 0);
         if is_asked_again || !is_answered {
             return Err(Unanswered::Unset);
+        }
+        if date.is_some() && closed.is_none() {
+            // An answer of an age that nobody can tell would never be too old.
+            return Err(Unanswered::Malformed);
         }
         for group in groups.split(|&b| b == b',').filter(|group| !group.is_empty()) {
             let (id, state) = split_once(group, b':').ok_or(Unanswered::Malformed)?;
@@ -110,6 +115,26 @@ mod tests {
                 (closed, Unset, &[], &[]),
                 (&format!("{bare}; OptanonAlertBoxClosed="), Unset, &[], &[]),
                 (&format!("{bare}; OptanonAlertBoxClosed=true"), Unset, &[], &[]),
+                // An answer whose age is in no form that can be read is older than nobody knows.
+                (
+                    &format!("{}; OptanonAlertBoxClosed=2024-11-20", of(mixed, 1)),
+                    Malformed,
+                    &[],
+                    &[],
+                ),
+                (
+                    &format!("{}; OptanonAlertBoxClosed=2024-11-20T10:00:00", of(mixed, 1)),
+                    Malformed,
+                    &[],
+                    &[],
+                ),
+                (
+                    &format!("{}; OptanonAlertBoxClosed=", of(mixed, 1)),
+                    Partial,
+                    &["C0002"],
+                    &["C0004"],
+                ),
+                (&format!("{}; OptanonAlertBoxClosed=2024-11-20", of(mixed, 0)), Unset, &[], &[]),
                 (&of(mixed, 2).replace("Reconsent=false", "Reconsent=true"), Unset, &[], &[]),
                 (&of(mixed, 1).replace("Count=1", "Count=-1"), Unset, &[], &[]),
                 (&of("C00020%3A1%2Cc0002%3A1", 1), Unset, &[], &[]),
