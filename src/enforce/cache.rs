@@ -2,6 +2,7 @@
 
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 /// What `Cache-Control` says of a response that carries a cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,9 +16,13 @@ pub enum CacheRule {
     Keep,
 }
 
-/// Fields that speak to shared caches alone, and override `Cache-Control` there (RFC 9213 2.2).
-const TARGETED: [HeaderName; 2] =
-    [HeaderName::from_static("cdn-cache-control"), HeaderName::from_static("surrogate-control")];
+/// Whether a field speaks to some shared caches alone, and overrides `Cache-Control` there: a targeted
+/// one (RFC 9213 2.2), whose names end alike, or one that is older than they are.
+fn is_targeted(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.ends_with("-cache-control")
+        || matches!(name, "surrogate-control" | "edge-control" | "x-accel-expires")
+}
 
 /// Keeps a response that carries a cookie out of shared caches, which would hand one visitor's
 /// cookie to the next (RFC 9111 7.3).
@@ -28,7 +33,10 @@ pub fn keep_private(headers: &mut HeaderMap, rule: CacheRule) {
     if rule == CacheRule::Keep || !headers.contains_key(SET_COOKIE) {
         return;
     }
-    for name in &TARGETED {
+    // Most responses have none, so that there is nothing to put in here.
+    let targeted: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| is_targeted(name)).cloned().collect();
+    for name in targeted {
         headers.remove(name);
     }
     if !is_private(headers) {
@@ -139,6 +147,35 @@ mod tests {
         ];
         for (lines, expected) in cases {
             assert_eq!(after(lines, CacheRule::Private), *expected, "{lines:?}");
+        }
+    }
+
+    /// Each is read by some cache in place of `Cache-Control`.
+    #[test]
+    fn no_field_that_speaks_to_shared_caches_stays_beside_a_cookie() {
+        let targeted = [
+            "cdn-cache-control",
+            "cloudflare-cdn-cache-control",
+            "netlify-cdn-cache-control",
+            "vercel-cdn-cache-control",
+            "x-litespeed-cache-control",
+            "surrogate-control",
+            "edge-control",
+            "x-accel-expires",
+        ];
+        let others = ["x-cache-control-policy", "x-edge-control", "cache-control", "expires"];
+        for rule in [CacheRule::Private, CacheRule::NoStore, CacheRule::Keep] {
+            let mut headers = HeaderMap::new();
+            headers.insert(SET_COOKIE, HeaderValue::from_static("a=1"));
+            for name in targeted.iter().chain(&others) {
+                headers.append(*name, HeaderValue::from_static("private"));
+                headers.append(*name, HeaderValue::from_static("max-age=60"));
+            }
+            keep_private(&mut headers, rule);
+            for name in targeted {
+                assert_eq!(headers.contains_key(name), rule == CacheRule::Keep, "{name}");
+            }
+            assert!(others.iter().all(|name| headers.get_all(*name).iter().count() == 2));
         }
     }
 
