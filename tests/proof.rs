@@ -180,6 +180,41 @@ fn the_oldest_are_removed_where_the_operator_says_so() {
     assert_eq!(log.names(), expected);
 }
 
+/// The newest proofs are those of the time when the clock was right again.
+#[test]
+fn a_clock_that_was_ahead_does_not_cost_the_newest_proofs() {
+    let log = Log::new();
+    log.directory.write("proof.jsonl.20990101T000000Z", "an old one\n");
+    log.directory.write("proof.jsonl.20990102T000000Z.9", "another\n");
+    let proof = log.open(1, 2);
+    for number in 0..6 {
+        proof
+            .record(&RecordedChoice { at: NOW + number, ..choice(&number.to_string()) })
+            .expect("written");
+    }
+    let files = log.files();
+    let kept: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), sites(text))).collect();
+    let expected = [
+        ("proof.jsonl", vec!["5".to_owned()]),
+        ("proof.jsonl.20990102T000000Z.13", vec!["3".to_owned()]),
+        ("proof.jsonl.20990102T000000Z.14", vec!["4".to_owned()]),
+    ];
+    assert_eq!(kept, expected);
+}
+
+/// The oldest of a second are removed, and their numbers not given again.
+#[test]
+fn within_a_second_the_oldest_are_removed_too() {
+    let log = Log::new();
+    let proof = log.open(1, 2);
+    for number in 0..6 {
+        proof.record(&choice(&number.to_string())).expect("written");
+    }
+    let mut kept: Vec<_> = log.files().values().flat_map(|text| sites(text)).collect();
+    kept.sort();
+    assert_eq!(kept, ["3", "4", "5"]);
+}
+
 #[test]
 fn a_file_that_is_moved_away_is_followed_by_another() {
     let log = Log::new();

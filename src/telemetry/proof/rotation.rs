@@ -6,17 +6,26 @@ use std::path::{Path, PathBuf};
 
 use super::time;
 
-/// Files that may be full within one second; more are an error.
-const MAX_A_SECOND: u32 = 10_000;
+/// How many names are tried for a full file.
+const ATTEMPTS: u32 = 100;
 
 /// How long `YYYYMMDDTHHMMSSZ` is.
 const STAMP: usize = 16;
 
 /// Gives the file at `path`, which the caller has locked, the name of a full one:
-/// `name.YYYYMMDDTHHMMSSZ`, and within the same second `.1`, `.2` and so on after it.
+/// `name.YYYYMMDDTHHMMSSZ`, and where that is taken `.1`, `.2` and so on after it.
+///
+/// It is the newest of them by its name, too: where one has a later time, of a clock that was once
+/// ahead, it gets that time and the next number. [`prune`] goes by the names.
 pub(super) fn rotate(path: &Path, at: i64) -> io::Result<()> {
-    let stamp = time(at)?.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let names = (0..MAX_A_SECOND).map(|number| match number {
+    let now = time(at)?.strftime("%Y%m%dT%H%M%SZ").to_string();
+    // A folder that cannot be listed cannot be pruned either.
+    let newest = rotated(path).unwrap_or_default().into_iter().max();
+    let (stamp, first) = match newest {
+        Some((stamp, number, _)) if stamp >= now => (stamp, number.saturating_add(1)),
+        _ => (now, 0),
+    };
+    let names = (first..=first.saturating_add(ATTEMPTS)).map(|number| match number {
         0 => suffixed(path, &format!(".{stamp}")),
         _ => suffixed(path, &format!(".{stamp}.{number}")),
     });
