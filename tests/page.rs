@@ -352,6 +352,31 @@ fn what_nobody_has_classified_is_not_asked_for_and_never_passes() {
     assert!(passing(&firewall, &crafted).is_empty());
 }
 
+/// A proof must not say granted of what the tool's cookie has no form for.
+#[test]
+fn what_the_tools_cookie_cannot_hold_is_not_offered() {
+    let origin = origin();
+    for (tool, broken) in
+        [("django-cookie-consent", "g é"), ("tarteaucitron", "g=x!"), ("matomo", "unknown")]
+    {
+        let site = format!(
+            "upstream = \"{}\"\n[consent]\ntool = \"{tool}\"\n[consent.categories]\n\
+             statistics = [\"tracking\"]\nmarketing = [\"{broken}\"]\n\
+             [[cookie]]\nname = \"_pk_id.*\"\ncategory = \"statistics\"\n\
+             [[cookie]]\nname = \"_ga\"\ncategory = \"marketing\"\n",
+            origin.url()
+        );
+        let firewall = Setup::new(&site).main("[proof]\npath = \"proof.jsonl\"\n").start();
+        let page = firewall.get(PAGE, &[]).text();
+        let offers = |category| page.contains(&format!("name=\"category\" value=\"{category}\""));
+        assert!(offers("statistics") && !offers("marketing"), "{page}");
+        let accepted = kept(&post(&firewall, "choice=accept&category=marketing", &[SAME]));
+        assert_eq!(passing(&firewall, &accepted), ["_pk_id.1"], "{tool}: {accepted}");
+        let proof = std::fs::read_to_string(firewall.directory.path("proof.jsonl"));
+        let proof = proof.expect("a proof");
+        assert!(proof.contains("\"granted\":[\"statistics\"],\"refused\":[]"), "{proof}");
+    }
+}
 /// A site whose choices are proved in `proof.jsonl`.
 fn proved(origin: &Origin) -> Firewall {
     site(origin, "").main("[proof]\npath = \"proof.jsonl\"\n").start()

@@ -877,6 +877,18 @@ fn visitors_are_told_who_and_what_for() {
     }
 }
 
+/// A site that lists these ids for statistics.
+fn unstorable(tool: &str, ids: &str) -> String {
+    let cookie = CONSENT_COOKIE.replace("cookies_preferences", tool_of(tool).default_cookie());
+    format!(
+        "{SITE}[consent]\ntool = \"{tool}\"\n[consent.categories]\nstatistics = [{ids}] # <-\n{cookie}"
+    )
+}
+
+fn tool_of(name: &str) -> Tool {
+    Tool::ALL.into_iter().find(|tool| tool.as_str() == name).expect("a tool")
+}
+
 #[test]
 fn warnings() {
     let last = |keys: &str| format!("{SITE}{CONSENT_COOKIE}[[cookie]] # <-\nname = \"a\"\n{keys}");
@@ -908,6 +920,38 @@ fn warnings() {
             "cookie[1].consent",
             "\"matommo\" is no id that opendatasoft is known to write",
             "check its spelling",
+        ),
+        warning(
+            "an id that the tool's cookie has no form for",
+            unstorable("django-cookie-consent", "\"tracking\", \"s é\""),
+            "consent.categories.statistics",
+            "\"s é\" cannot be written into the cookie of django-cookie-consent",
+            "letters, digits",
+        ),
+        warning(
+            "the same of another tool",
+            unstorable("tarteaucitron", "\"s=x!\""),
+            "consent.categories.statistics",
+            "\"s=x!\" cannot be written into the cookie of tarteaucitron",
+            "ASCII letters, digits",
+        ),
+        warning(
+            "an id that matomo's cookies do not tell of",
+            unstorable("matomo", "\"unknown\""),
+            "consent.categories.statistics",
+            "\"unknown\" cannot be written into the cookie of matomo",
+            "tracking",
+        ),
+        warning(
+            "a cookie's id that matomo's cookies do not tell of",
+            site(
+                "[consent]\ntool = \"matomo\"\n[[cookie]]\nname = \"a\"\n\
+                 category = \"statistics\"\nconsent = \"traking\" # <-",
+            )
+            .replace("cookies_preferences", "mtm_consent"),
+            "cookie[1].consent",
+            "\"traking\" cannot be written into the cookie of matomo",
+            "tracking",
         ),
         warning(
             "SameSite=None that may lack Secure",

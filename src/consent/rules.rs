@@ -107,6 +107,13 @@ impl Rules {
         writer(&Choice { names, ids, categories, asked, granted, now })
     }
 
+    /// The ids that [`Rules::write`] can grant; see [`Tool::can_store`].
+    #[must_use]
+    pub fn storable(&self) -> Ids {
+        let ids = self.ids.iter().enumerate().filter(|(_, id)| self.tool.can_store(id));
+        ids.map(|(index, _)| Ids::one(index)).collect()
+    }
+
     /// Every id of the site.
     #[must_use]
     pub fn all_ids(&self) -> Ids {

@@ -135,6 +135,13 @@ impl Tool {
         self.decoder().writer().is_some()
     }
 
+    /// Whether consent to `id` can be written down: in the tool's own form, or where that cannot be
+    /// written, in the firewall's.
+    #[must_use]
+    pub fn can_store(self, id: &str) -> bool {
+        !self.can_write() || self.decoder().can_store(id)
+    }
+
     pub(super) fn decoder(self) -> &'static dyn Decoder {
         match self {
             Self::Opendatasoft => &tools::Opendatasoft,
@@ -198,6 +205,11 @@ pub(super) trait Decoder: Sync {
         rules: &Rules,
         answers: &mut Answers<'_>,
     ) -> Result<Date, Unanswered>;
+
+    /// Whether what the writer writes can grant `id`.
+    fn can_store(&self, _id: &str) -> bool {
+        true
+    }
 
     /// How a choice is written, where a server can write all that the tool expects to find.
     fn writer(&self) -> Option<Writer> {
@@ -289,6 +301,45 @@ mod tests {
                     (cookie.name.as_bytes(), cookie.value.as_bytes())
                 );
                 assert!(read.secure && read.domain.is_none());
+            }
+        }
+    }
+
+    /// Whatever an id is called: what can be stored is read back, and nothing else is granted.
+    #[test]
+    fn what_can_be_stored_is_read_back_and_nothing_else_is_granted() {
+        let names = [
+            "tracking",
+            "cookies",
+            "plain",
+            "s é",
+            "s=x!",
+            "a;b",
+            "",
+            "timestamp",
+            "essential",
+            "date",
+        ];
+        for tool in Tool::ALL {
+            let rules = Rules {
+                ids: names.map(Into::into).into(),
+                categories: names
+                    .iter()
+                    .enumerate()
+                    .map(|(i, n)| ((*n).into(), Ids::one(i)))
+                    .collect(),
+                ..rules(tool)
+            };
+            for (index, name) in names.iter().enumerate() {
+                let id = Ids::one(index);
+                let written = rules.write(id, NOW);
+                let kept = written.iter().filter(|cookie| cookie.max_age > 0);
+                let cookies: String =
+                    kept.map(|cookie| format!("{}={}; ", cookie.name, cookie.value)).collect();
+                let answer = rules.read(Pairs::of(cookies.as_bytes()), NOW).answer(id);
+                let is_granted = answer == crate::consent::Answer::Granted;
+                assert_eq!(is_granted, tool.can_store(name), "{tool:?} {name:?}: {cookies}");
+                assert_eq!(rules.storable().contains(id), is_granted, "{tool:?} {name:?}");
             }
         }
     }

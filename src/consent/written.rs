@@ -31,11 +31,9 @@ impl<'r> Choice<'r> {
         ids.map(move |(index, id)| (&**id, granted.contains(Ids::one(index))))
     }
 
-    /// The same for tools that write ids as they are: those without a character that would end
-    /// an id or the cookie.
+    /// The same for tools that write ids as they are; see [`is_token`].
     pub(super) fn tokens(&self) -> impl Iterator<Item = (&'r str, bool)> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
-        self.ids().filter(move |(id, _)| !id.is_empty() && id.bytes().all(is_plain))
+        self.ids().filter(|(id, _)| is_token(id))
     }
 
     pub(super) fn granted(&self, id: &str) -> bool {
@@ -46,7 +44,9 @@ impl<'r> Choice<'r> {
     /// in a field of HTTP, with those escaped that would end the cookie.
     pub(super) fn json(&self, further: &[(&str, serde_json::Value)]) -> String {
         let fields = further.iter().map(|(key, value)| (*key, value.clone()));
-        let ids = self.ids().map(|(id, granted)| (id, granted.into()));
+        let is_taken = |id| further.iter().any(|(key, value)| *key == id && !value.is_boolean());
+        let ids = self.ids().filter(|(id, _)| !is_taken(*id));
+        let ids = ids.map(|(id, granted)| (id, granted.into()));
         let object: serde_json::Map<String, serde_json::Value> =
             fields.chain(ids).map(|(key, value)| (key.to_owned(), value)).collect();
         let mut json = String::new();
@@ -66,6 +66,12 @@ impl<'r> Choice<'r> {
         let name = self.names.get(slot).map_or_else(String::new, |name| name.to_string());
         Written { name, value, max_age: MAX_AGE, http_only: false }
     }
+}
+
+/// Whether an id can stand as it is: without a character that would end it or the cookie.
+pub(super) fn is_token(id: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+    !id.is_empty() && id.bytes().all(is_plain)
 }
 
 /// One cookie to set, or to remove.

@@ -14,7 +14,8 @@ pub struct Offer<'r> {
 /// The categories that some cookie of the charter waits for. Ids of the tool that no declared cookie
 /// needs are not asked for, and stay refused: nobody can consent to what is not shown.
 pub fn offers(rules: &Rules) -> impl Iterator<Item = Offer<'_>> {
-    let asked = |ids: Ids| ids.intersection(rules.needed);
+    let offered = rules.needed.intersection(rules.storable());
+    let asked = move |ids: Ids| ids.intersection(offered);
     let categories = rules.categories.iter();
     let offers = categories.map(move |(name, ids)| Offer { category: name, ids: asked(*ids) });
     offers.filter(|offer| !offer.ids.is_empty())

@@ -1,6 +1,6 @@
 //! The `[[cookie]]` entries: declarations, checked one by one and together.
 
-use super::consent::Consent;
+use super::consent::{Consent, warn_of_unstorable};
 use super::{cnil, covers, is_host_name};
 use crate::charter::{
     Category, Charter, Declaration, DomainRule, Entry, Forced, LifetimeCap, Need, Pattern, Scopes,
@@ -227,6 +227,9 @@ fn check_id(document: &Document<'_>, id: &At<&str>, category: &Category, consent
             format!("{:?} stands for the category {:?}", id.value, other.as_str()),
             "check the cookie's category, or the id",
         ),
+        None if !consent.rules.tool.can_store(id.value) => {
+            warn_of_unstorable(document, consent.rules.tool, id);
+        }
         None => document.warning(
             id,
             format!(

@@ -189,6 +189,27 @@ fn revision(document: &Document<'_>, tool: Tool, table: &Table<'_, '_>) -> Optio
     u64::try_from(at.value).ok()
 }
 
+/// An id that choices on the firewall's own page cannot grant.
+pub(super) fn warn_of_unstorable(document: &Document<'_>, tool: Tool, at: &At<&str>) {
+    if tool.can_store(at.value) {
+        return;
+    }
+    let remedy = match tool {
+        Tool::Matomo => "write tracking or cookies, what Matomo's cookies tell of",
+        Tool::Opendatasoft => "write the tracker's own key",
+        _ => "give it a name of ASCII letters, digits, '-', '_', '.' and ':' in the tool, too",
+    };
+    document.warning(
+        at,
+        format!(
+            "{:?} cannot be written into the cookie of {}, so that the firewall's page does not offer it",
+            at.value,
+            tool.as_str()
+        ),
+        remedy,
+    );
+}
+
 /// The site's map, and for the categories it leaves out the tool's usual one.
 fn ids(
     document: &Document<'_>,
@@ -210,6 +231,7 @@ fn ids(
                     "list each id once",
                 );
             } else {
+                warn_of_unstorable(document, tool, &at);
                 ids.push((at.value.into(), Some(category.clone())));
             }
         }

@@ -10,7 +10,7 @@ use crate::consent::jar::Jar;
 use crate::consent::rules::Rules;
 use crate::consent::text::{split_once, write_date};
 use crate::consent::tool::{Decoder, Writer};
-use crate::consent::written::{Choice, Written};
+use crate::consent::written::{Choice, Written, is_token};
 
 pub(in crate::consent) struct DjangoCookieConsent;
 
@@ -41,6 +41,10 @@ impl Decoder for DjangoCookieConsent {
             }
         }
         Ok(None)
+    }
+
+    fn can_store(&self, id: &str) -> bool {
+        is_token(id)
     }
 
     /// A version of now: no cookie of a group is newer.

@@ -49,6 +49,10 @@ impl Decoder for Matomo {
         Ok(oldest)
     }
 
+    fn can_store(&self, id: &str) -> bool {
+        CONSENTS.contains(&id)
+    }
+
     fn writer(&self) -> Option<Writer> {
         Some(|choice: &Choice<'_>| {
             let now = format!("{}000", choice.now);

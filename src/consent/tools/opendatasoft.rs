@@ -34,11 +34,15 @@ impl Decoder for Opendatasoft {
         decode(jar.main().ok_or(Unanswered::Unset)?, answers)
     }
 
+    fn can_store(&self, id: &str) -> bool {
+        id != TIMESTAMP
+    }
+
     /// With the time in milliseconds, as scripts tell it.
     fn writer(&self) -> Option<Writer> {
         Some(|choice| {
             let timestamp = choice.now.saturating_mul(1000).into();
-            let further = [("functional_cookies", true.into()), ("timestamp", timestamp)];
+            let further = [("functional_cookies", true.into()), (TIMESTAMP, timestamp)];
             vec![choice.cookie(0, percent_encode(&choice.json(&further)))]
         })
     }
@@ -54,6 +58,9 @@ const IDS: &[(&str, &str)] = &[
     ("piano", "statistics"),
     ("eulerian", "statistics"),
 ];
+
+/// The one key that is no tracker.
+const TIMESTAMP: &str = "timestamp";
 
 /// A timestamp from here on is in milliseconds: as seconds it would lie beyond the year 5000.
 const MILLISECONDS_FROM: f64 = 1e11;
@@ -85,7 +92,7 @@ fn as_written(value: &[u8], answers: &mut Answers<'_>) -> Option<i64> {
     loop {
         let (key, after) = rest.split_at(rest.iter().position(|b| !is_plain(*b))?);
         let after = after.strip_prefix(b"%22%3A")?;
-        rest = if key == b"timestamp" {
+        rest = if key == TIMESTAMP.as_bytes() {
             let (digits, after) = after.split_at(after.iter().position(|b| !b.is_ascii_digit())?);
             if timestamp.replace(whole_number(digits)?).is_some() {
                 return None;
@@ -212,7 +219,7 @@ impl Visitor<'_> for Key<'_, '_> {
 
     fn visit_str<E>(self, key: &str) -> Result<KeyKind, E> {
         Ok(match self.answers.index(key.as_bytes()) {
-            _ if key == "timestamp" => KeyKind::Timestamp,
+            _ if key == TIMESTAMP => KeyKind::Timestamp,
             Some(index) => KeyKind::Id(index),
             None => KeyKind::Other,
         })

@@ -9,7 +9,7 @@ use crate::consent::jar::Jar;
 use crate::consent::rules::Rules;
 use crate::consent::text::split_once;
 use crate::consent::tool::{Decoder, Writer};
-use crate::consent::written::Choice;
+use crate::consent::written::{Choice, is_token};
 
 pub(in crate::consent) struct Tarteaucitron;
 
@@ -75,6 +75,10 @@ impl Decoder for Tarteaucitron {
             answers.answer(key, granted);
         }
         if is_answered { Ok(None) } else { Err(Unanswered::Unset) }
+    }
+
+    fn can_store(&self, id: &str) -> bool {
+        is_token(id)
     }
 
     fn writer(&self) -> Option<Writer> {
