@@ -13,9 +13,14 @@ use crate::consent::written::{Choice, is_token};
 
 pub(in crate::consent) struct Tarteaucitron;
 
-/// Services without consent of their own (`needConsent: false` in `tarteaucitron.services.js`).
+/// Services without consent of their own (`needConsent: false` in `tarteaucitron.services.js`), in
+/// this version or, `ferank` and `ferankpub`, in those up to 1.31. Two that were among them for a
+/// while are not here, since consent has been asked for them long since: `atinternet` (1.4 to 1.8.4)
+/// and `matomocloud` (1.9.6 to 1.11.0).
 const NEVER_ASKED: &[&str] = &[
     "crisp",
+    "ferank",
+    "ferankpub",
     "matomo",
     "matomohightrack",
     "microanalytics",
@@ -24,6 +29,10 @@ const NEVER_ASKED: &[&str] = &[
     "stonly",
     "wysistathightrack",
 ];
+
+/// A service of the firewall's own, which tells an answer from a first page view where no other
+/// does. The tool keeps services that it does not know, and does nothing with them.
+const ANSWERED: &str = "!cookie-firewall=true";
 
 impl Decoder for Tarteaucitron {
     fn cookies(&self) -> &'static [&'static str] {
@@ -84,7 +93,12 @@ impl Decoder for Tarteaucitron {
     fn writer(&self) -> Option<Writer> {
         Some(|choice: &Choice<'_>| {
             let services = choice.tokens().map(|(id, granted)| format!("!{id}={granted}"));
-            vec![choice.cookie(0, services.collect())]
+            let mut value: String = services.collect();
+            let as_if_nobody_answered = |(id, granted)| granted && NEVER_ASKED.contains(&id);
+            if !value.is_empty() && choice.tokens().all(as_if_nobody_answered) {
+                value.push_str(ANSWERED);
+            }
+            vec![choice.cookie(0, value)]
         })
     }
 }
@@ -92,8 +106,9 @@ impl Decoder for Tarteaucitron {
 #[cfg(test)]
 mod tests {
     use crate::consent::State::{Conflict, Denied, Granted, Malformed, Partial, Unset};
-    use crate::consent::Tool;
-    use crate::consent::tools::testing::{Case, check};
+    use crate::consent::tools::testing::{Case, check, rules};
+    use crate::consent::{Ids, Tool};
+    use crate::cookie::Pairs;
 
     #[test]
     fn a_status_for_each_service() {
@@ -107,6 +122,9 @@ mod tests {
             ("tarteaucitron=!gtag=true!video=wait", Unset, &[], &[]),
             // No consent is asked for it.
             ("tarteaucitron=!matomo=true", Unset, &[], &[]),
+            // Nor was it, up to version 1.31, for these.
+            ("tarteaucitron=!ferank=true!matomo=true", Unset, &[], &[]),
+            ("tarteaucitron=!ferankpub=true!matomo=true", Unset, &[], &[]),
             ("tarteaucitron=!matomo=true!gtag=false", Partial, &["matomo"], &["gtag"]),
             ("tarteaucitron=!matomo=false", Denied, &[], &["matomo"]),
             // Whole keys and values.
@@ -120,5 +138,31 @@ mod tests {
             ("tarteaucitron=true", Malformed, &[], &[]),
         ];
         check(Tool::Tarteaucitron, &["gtag", "video", "matomo"], cases);
+    }
+
+    /// Where a site has none but services that the tool asks no consent for, its own form could not
+    /// tell an acceptance from a first page view.
+    #[test]
+    fn an_acceptance_of_services_that_are_never_asked_for_is_read_back() {
+        let (matomo, plausible) = (Ids::one(0), Ids::one(1));
+        let both = matomo.union(plausible);
+        for (ids, granted, value, state) in [
+            (&["matomo"][..], matomo, "!matomo=true!cookie-firewall=true", Granted),
+            (&["matomo"], Ids::NONE, "!matomo=false", Denied),
+            (
+                &["matomo", "plausible"],
+                both,
+                "!matomo=true!plausible=true!cookie-firewall=true",
+                Granted,
+            ),
+            (&["matomo", "plausible"], plausible, "!matomo=false!plausible=true", Partial),
+            (&["matomo", "gtag"], both, "!matomo=true!gtag=true", Granted),
+        ] {
+            let rules = rules(Tool::Tarteaucitron, ids);
+            let [written] = &rules.write(granted, 0)[..] else { panic!("one cookie") };
+            assert_eq!(written.value, value);
+            let cookie = format!("tarteaucitron={value}");
+            assert_eq!(rules.read(Pairs::of(cookie.as_bytes()), 0).state(), state, "{cookie}");
+        }
     }
 }
