@@ -323,7 +323,7 @@ fn nobody_consents_to_ids_of_cookies_that_are_not_declared() {
                    [[cookie]]\nname = \"_pk_id.*\"\ncategory = \"statistics\"\nconsent = \"matomo\"\n";
     for (tool, expected) in [
         ("klaro", "klaro=%7B%22hotjar%22%3Afalse%2C%22matomo%22%3Atrue%7D"),
-        ("cookieyes", "eu-consent=statistics=true&preferences=false&"),
+        ("cookieyes", "eu-consent=statistics=true&date="),
     ] {
         let firewall = Firewall::with(&charter.replace("klaro", tool));
         for choice in ["choice=accept", "choice=save&category=statistics"] {

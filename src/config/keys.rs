@@ -369,7 +369,7 @@ const CONSENT: &[Key] = &[
     key(
         "revision",
         Kind::Number,
-        "The revision of the site's question that an answer must be to, where the tool has such. Default: any.",
+        "The revision of the site's question that an answer must be to, where the tool's cookie or the firewall's own beside it tells of one. Default: any.",
     ),
     key(
         "gpc",

@@ -27,7 +27,8 @@ pub struct Rules {
     pub cookies: Box<[Box<str>]>,
     /// The age in seconds beyond which an answer no longer counts.
     pub max_age: Option<i64>,
-    /// The revision of the site's question that an answer must be to, where the tool has such.
+    /// The revision of the site's question that an answer must be to, where the tool has such; it is
+    /// also that of the firewall's own cookie.
     pub revision: Option<u64>,
     /// The ids the site tells apart, at most [`super::MAX_IDS`].
     pub ids: Box<[Box<str>]>,
@@ -104,7 +105,8 @@ impl Rules {
             }
         };
         let (ids, categories, asked) = (&self.ids, &self.categories, self.asked());
-        writer(&Choice { names, ids, categories, asked, granted, now })
+        let revision = self.revision;
+        writer(&Choice { names, ids, categories, asked, granted, revision, now })
     }
 
     /// The ids that [`Rules::write`] can grant; see [`Tool::can_store`].
@@ -135,7 +137,7 @@ impl Rules {
     }
 
     /// What the tool and the firewall's own cookie answer. One that does not answer, or no longer,
-    /// leaves it to the other.
+    /// leaves it to the other; so does an `eu-consent` that is not the firewall's.
     fn decode(&self, jar: &Jar<'_>, now: i64) -> Result<Reading, Unanswered> {
         let decoder = self.tool.decoder();
         let Some(own) = jar.get(self.own_slot()) else {
@@ -145,10 +147,31 @@ impl Rules {
         let own = self.decode_by(&EuConsent, &Jar::default().with(0, own), now);
         if self.is_silent(&tools, now) {
             own
-        } else if self.is_silent(&own, now) {
+        } else if self.is_silent(&own, now) || (tools.is_ok() && own == Err(Unanswered::Malformed))
+        {
+            // What the firewall writes it can read: the other cookie of this name is not its own.
             tools
         } else {
-            agree(tools, own)
+            self.agree_where_asked(tools, own)
+        }
+    }
+
+    /// The answer that both give to what the charter asks for. The tool may ask for more, and the
+    /// page for no more.
+    fn agree_where_asked(
+        &self,
+        tools: Result<Reading, Unanswered>,
+        own: Result<Reading, Unanswered>,
+    ) -> Result<Reading, Unanswered> {
+        let (Ok(tools), Ok(own)) = (tools, own) else { return agree(tools, own) };
+        let asked = self.asked();
+        let to_asked = |reading: Reading| {
+            (reading.granted.intersection(asked), reading.denied.intersection(asked))
+        };
+        if to_asked(tools) == to_asked(own) {
+            Ok(tools.as_of(own))
+        } else {
+            Err(Unanswered::Conflict)
         }
     }
 
@@ -223,15 +246,20 @@ struct Reading {
     at: Date,
 }
 
+impl Reading {
+    /// This answer, as old as the older of the two.
+    fn as_of(self, other: Self) -> Self {
+        Self { at: self.at.into_iter().chain(other.at).min(), ..self }
+    }
+}
+
 /// The answer that both give.
 fn agree(
     one: Result<Reading, Unanswered>,
     other: Result<Reading, Unanswered>,
 ) -> Result<Reading, Unanswered> {
     match (one, other) {
-        (Ok(a), Ok(b)) if (a.granted, a.denied) == (b.granted, b.denied) => {
-            Ok(Reading { at: a.at.into_iter().chain(b.at).min(), ..a })
-        }
+        (Ok(a), Ok(b)) if (a.granted, a.denied) == (b.granted, b.denied) => Ok(a.as_of(b)),
         (Err(a), Err(b)) if a == b => Err(a),
         _ => Err(Unanswered::Conflict),
     }
@@ -383,6 +411,147 @@ mod tests {
         ] {
             let consent = rules.read(Pairs::of(cookies.as_bytes()), NOW);
             assert_eq!((consent.state(), consent.granted), (state, granted), "{cookies}");
+        }
+    }
+
+    /// A site whose charter asks for `needed` of these ids, under a tool that cannot be written.
+    fn beside(tool: Tool, ids: &[(&str, &str)], needed: Ids) -> Rules {
+        let mut categories: Vec<(Box<str>, Ids)> = Vec::new();
+        for (index, (_, category)) in ids.iter().enumerate() {
+            match categories.iter_mut().find(|(known, _)| **known == **category) {
+                Some((_, ids)) => *ids = ids.union(Ids::one(index)),
+                None => categories.push(((*category).into(), Ids::one(index))),
+            }
+        }
+        Rules {
+            max_age: Some(180 * 86_400),
+            ids: ids.iter().map(|(id, _)| (*id).into()).collect(),
+            needed,
+            categories: categories.into(),
+            ..Rules::new(tool, tool.default_cookie()).expect("the tool's own name")
+        }
+    }
+
+    fn own_cookie(rules: &Rules, granted: Ids, now: i64) -> String {
+        let written = rules.write(granted, now);
+        written.iter().map(|w| format!("{}={}", w.name, w.value)).collect()
+    }
+
+    /// The banner asks for more than the charter does; of that the page says nothing.
+    #[test]
+    fn accepting_on_the_page_and_then_in_the_banner_is_no_conflict() {
+        let one = Ids::one(0);
+        let cookiebot = |all: bool| {
+            format!(
+                "CookieConsent={{stamp:'x',necessary:true,preferences:{all},statistics:{all},\
+                 marketing:{all},method:'explicit',ver:1,utc:{NOW}000}}"
+            )
+        };
+        let onetrust = |all: bool| {
+            let all = u8::from(all);
+            format!(
+                "OptanonConsent=interactionCount=1&groups=C0001%3A1%2CC0002%3A{all}%2CC0003%3A{all}\
+                 %2CC0004%3A{all}; OptanonAlertBoxClosed=2026-09-21T10:00:00.000Z"
+            )
+        };
+        let axeptio = |all: bool| {
+            format!(
+                "axeptio_cookies={{\"$$date\":\"2026-09-21T10:00:00.000Z\",\
+                 \"google_analytics\":{all},\"facebook_pixel\":{all},\"$$completed\":true}}"
+            )
+        };
+        for (tool, banner) in [
+            (Tool::Cookiebot, &cookiebot as &dyn Fn(bool) -> String),
+            (Tool::Onetrust, &onetrust),
+            (Tool::Axeptio, &axeptio),
+        ] {
+            let asked = |(_, category): &&(&str, &str)| *category == "statistics";
+            let mut ids: Vec<_> =
+                tool.default_ids().iter().filter(asked).take(1).copied().collect();
+            ids.extend(tool.default_ids().iter().filter(|id| !asked(id)));
+            let rules = beside(tool, &ids, one);
+            let (accepted, refused) =
+                (own_cookie(&rules, one, NOW), own_cookie(&rules, Ids::NONE, NOW));
+            for (own, in_banner, state) in [
+                (&accepted, true, State::Granted),
+                (&refused, false, State::Denied),
+                (&accepted, false, State::Conflict),
+                (&refused, true, State::Conflict),
+            ] {
+                let cookies = format!("{own}; {}", banner(in_banner));
+                let consent = rules.read(Pairs::of(cookies.as_bytes()), NOW);
+                assert_eq!(consent.state(), state, "{cookies}");
+                let granted = consent.answer(one) == Answer::Granted;
+                assert_eq!(granted, state == State::Granted, "{cookies}");
+            }
+        }
+    }
+
+    /// Orejime calls its cookie so, and a city's main site may set it for every subdomain.
+    #[test]
+    fn an_eu_consent_of_another_making_leaves_it_to_the_tool() {
+        let ids = [("statistics", "stats"), ("marketing", "ads")];
+        let rules = beside(Tool::Cookiebot, &ids, Ids::one(0).union(Ids::one(1)));
+        let tool = |statistics| {
+            format!(
+                "CookieConsent={{necessary:true,preferences:true,statistics:{statistics},\
+                 marketing:true,method:'explicit',utc:{NOW}000}}"
+            )
+        };
+        let own = own_cookie(&rules, Ids::one(0).union(Ids::one(1)), NOW);
+        let state = |cookies: String| rules.read(Pairs::of(cookies.as_bytes()), NOW).state();
+        for foreign in ["{%22analytics%22:true}", "1", "", "stats=true"] {
+            let foreign = format!("eu-consent={foreign}");
+            assert_eq!(state(format!("{}; {foreign}", tool(true))), State::Granted, "{foreign}");
+            assert_eq!(state(format!("{foreign}; {}", tool(false))), State::Partial, "{foreign}");
+            assert_eq!(state(foreign.clone()), State::Malformed, "{foreign}");
+            // Beside one of our own it is a second value of that cookie.
+            let both = format!("{foreign}; {own}");
+            assert_eq!(state(format!("{}; {both}", tool(true))), State::Granted, "{foreign}");
+            assert_eq!(state(format!("{}; {both}", tool(false))), State::Conflict, "{foreign}");
+            assert_eq!(state(both), State::Conflict, "{foreign}");
+        }
+        assert_eq!(state(format!("CookieConsent=x; {own}")), State::Conflict);
+    }
+
+    #[test]
+    fn a_new_revision_asks_everybody_again() {
+        let ids = [("statistics", "stats")];
+        let one = Ids::one(0);
+        let rules = |tool, revision| Rules { revision, ..beside(tool, &ids, one) };
+        for (tool, banner, banner_state) in [
+            (Tool::EuConsent, String::new(), State::Expired),
+            (
+                Tool::Onetrust,
+                "; OptanonConsent=interactionCount=1&groups=statistics%3A1".to_owned(),
+                State::Granted,
+            ),
+            // One that numbers its question, by the same number.
+            (
+                Tool::Cookiebot,
+                format!(
+                    "; CookieConsent={{necessary:true,preferences:true,statistics:true,marketing:true,\
+                     method:'explicit',ver:1,utc:{NOW}000}}"
+                ),
+                State::Expired,
+            ),
+        ] {
+            let answer = own_cookie(&rules(tool, Some(1)), one, NOW);
+            assert!(answer.contains("&revision=1&date="), "{answer}");
+            let unnumbered = own_cookie(&rules(tool, None), one, NOW);
+            assert!(!unnumbered.contains("revision"), "{unnumbered}");
+            for (cookies, revision, state) in [
+                (&answer, Some(1), State::Granted),
+                (&answer, Some(2), State::Expired),
+                (&answer, None, State::Granted),
+                (&unnumbered, Some(1), State::Expired),
+                (&unnumbered, None, State::Granted),
+                (&format!("{answer}{banner}"), Some(1), State::Granted),
+                (&format!("{answer}{banner}"), Some(2), banner_state),
+            ] {
+                let consent = rules(tool, revision).read(Pairs::of(cookies.as_bytes()), NOW);
+                assert_eq!(consent.state(), state, "{tool:?} {revision:?}: {cookies}");
+            }
         }
     }
 

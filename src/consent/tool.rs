@@ -123,10 +123,11 @@ impl Tool {
         self.decoder().is_dated()
     }
 
-    /// Whether its cookie says which revision of the site's question it answers.
+    /// Whether its cookie says which revision of the site's question it answers, or the firewall's
+    /// own does, which stands beside it where it cannot be written.
     #[must_use]
     pub fn has_revision(self) -> bool {
-        self.decoder().has_revision()
+        self.decoder().has_revision() || !self.can_write()
     }
 
     /// Whether a choice can be written as the tool itself would write it.
@@ -193,7 +194,7 @@ pub(super) trait Decoder: Sync {
         true
     }
 
-    /// See [`Tool::has_revision`].
+    /// Whether the tool's own cookie says which revision of the site's question it answers.
     fn has_revision(&self) -> bool {
         false
     }

@@ -19,6 +19,8 @@ pub(super) struct Choice<'r> {
     /// The ids that were asked for; no other is granted.
     pub(super) asked: Ids,
     pub(super) granted: Ids,
+    /// The revision of the site's question, where it numbers them.
+    pub(super) revision: Option<u64>,
     /// Unix seconds.
     pub(super) now: i64,
 }
@@ -41,7 +43,8 @@ impl<'r> Choice<'r> {
     }
 
     /// An object of booleans, one for each id, and further fields; in the characters that may stand
-    /// in a field of HTTP, with those escaped that would end the cookie.
+    /// in a field of HTTP, with those escaped that would end the cookie. A further field that is no
+    /// boolean is not for an id of its name to take.
     pub(super) fn json(&self, further: &[(&str, serde_json::Value)]) -> String {
         let fields = further.iter().map(|(key, value)| (*key, value.clone()));
         let is_taken = |id| further.iter().any(|(key, value)| *key == id && !value.is_boolean());

@@ -1,31 +1,40 @@
 //! The firewall's own cookie, `eu-consent`: the name that the CNIL recommends, with one boolean per
 //! category (recommendation of 17 September 2020, article 6).
 //!
-//! `statistics=true&marketing=false&date=2026-11-25T21:40:47Z`: categories as the site file calls
-//! them, percent-encoded, and when the visitor chose. The date is required.
+//! `statistics=true&marketing=false&revision=2&date=2026-11-25T21:40:47Z`: categories as the site file
+//! calls them, percent-encoded, the number of the question where the site gives it one, and when the
+//! visitor chose. The date is required.
 
 use crate::consent::Ids;
 use crate::consent::answers::{Answers, Date, Unanswered};
 use crate::consent::jar::Jar;
 use crate::consent::rules::Rules;
-use crate::consent::text::{encoded_date, percent_decode, percent_encode, split_once, write_date};
+use crate::consent::text::{
+    encoded_date, number, percent_decode, percent_encode, split_once, write_date,
+};
 use crate::consent::tool::{Decoder, Writer};
 use crate::consent::written::{Choice, Written};
 
 pub(in crate::consent) struct EuConsent;
 
-/// The one key that is no category.
+/// The keys that are no categories, unless their value is a boolean.
 const DATE: &str = "date";
+const REVISION: &str = "revision";
 
 impl EuConsent {
-    /// Writes `choice` by category; one is granted if all that was asked for of it is.
+    /// Writes `choice` by category; one is granted if all that was asked for of it is. Of what was not
+    /// asked for nothing is written: nobody has refused it, and the tool beside may have it granted.
     pub(in crate::consent) fn write(choice: &Choice<'_>) -> Vec<Written> {
-        let categories = choice.categories.iter().filter(|(_, ids)| !ids.is_empty());
         let mut value = String::new();
-        for (category, ids) in categories {
+        for (category, ids) in choice.categories {
             let asked = ids.intersection(choice.asked);
-            let granted = !asked.is_empty() && choice.granted.contains(asked);
-            value.push_str(&format!("{}={granted}&", percent_encode(category)));
+            if !asked.is_empty() {
+                let granted = choice.granted.contains(asked);
+                value.push_str(&format!("{}={granted}&", percent_encode(category)));
+            }
+        }
+        if let Some(revision) = choice.revision {
+            value.push_str(&format!("{REVISION}={revision}&"));
         }
         value.push_str(&format!("{DATE}={}", write_date(choice.now)));
         vec![choice.cookie(0, value)]
@@ -46,6 +55,10 @@ impl Decoder for EuConsent {
         ]
     }
 
+    fn has_revision(&self) -> bool {
+        true
+    }
+
     fn read(
         &self,
         jar: &Jar<'_>,
@@ -53,7 +66,7 @@ impl Decoder for EuConsent {
         answers: &mut Answers<'_>,
     ) -> Result<Date, Unanswered> {
         let value = jar.main().ok_or(Unanswered::Unset)?;
-        let mut date = None;
+        let (mut date, mut revision) = (None, None);
         for field in value.split(|&b| b == b'&') {
             let (key, value) = split_once(field, b'=').ok_or(Unanswered::Malformed)?;
             let key = percent_decode(key).ok_or(Unanswered::Malformed)?;
@@ -64,11 +77,19 @@ impl Decoder for EuConsent {
                     date = Some(encoded_date(value).ok_or(Unanswered::Malformed)?);
                     continue;
                 }
+                value if *key == *REVISION.as_bytes() && revision.is_none() => {
+                    revision = Some(number(value).ok_or(Unanswered::Malformed)?);
+                    continue;
+                }
                 _ => return Err(Unanswered::Malformed),
             };
             answers.put_all(ids_of(rules, &key), granted);
         }
-        date.map(Some).ok_or(Unanswered::Malformed)
+        let date = date.ok_or(Unanswered::Malformed)?;
+        if rules.revision.is_some_and(|asked| revision != Some(asked)) {
+            return Err(Unanswered::Expired);
+        }
+        Ok(Some(date))
     }
 
     fn writer(&self) -> Option<Writer> {
@@ -84,7 +105,7 @@ fn ids_of(rules: &Rules, category: &[u8]) -> Ids {
 
 #[cfg(test)]
 mod tests {
-    use crate::consent::State::{Conflict, Denied, Expired, Malformed, Partial, Unset};
+    use crate::consent::State::{Conflict, Denied, Expired, Granted, Malformed, Partial, Unset};
     use crate::consent::tools::testing::{NOW, check_with, rules};
     use crate::consent::{Ids, Rules, Tool};
     use crate::cookie::Pairs;
@@ -121,6 +142,15 @@ mod tests {
                     &[],
                     &[],
                 ),
+                // A number that the site asks for none of.
+                (
+                    "eu-consent=statistics=true&revision=2&date=2026-11-01T10:00:00Z",
+                    Granted,
+                    &["stats", "ga"],
+                    &[],
+                ),
+                ("eu-consent=revision=2&revision=3&date=2026-11-01T10:00:00Z", Malformed, &[], &[]),
+                ("eu-consent=revision=-2&date=2026-11-01T10:00:00Z", Malformed, &[], &[]),
                 ("eu-consent=statistics=true", Malformed, &[], &[]),
                 ("eu-consent=statistics=true&date=2026-11-01", Malformed, &[], &[]),
                 ("eu-consent=date=x&date=2026-11-01T10:00:00Z", Malformed, &[], &[]),
@@ -143,5 +173,14 @@ mod tests {
         let cookie = format!("{}={}", written[0].name, written[0].value);
         let consent = site().read(Pairs::of(cookie.as_bytes()), NOW);
         assert_eq!(consent.state(), Partial);
+    }
+
+    /// Of what is not asked for, a refusal would contradict the tool's own answer.
+    #[test]
+    fn only_what_is_asked_for_is_written() {
+        let rules = Rules { needed: Ids::one(0), ..site() };
+        let of = |granted| rules.write(granted, NOW).remove(0).value;
+        assert_eq!(of(Ids::one(0)), "statistics=true&date=2026-11-25T09:46:40Z");
+        assert_eq!(of(Ids::NONE), "statistics=false&date=2026-11-25T09:46:40Z");
     }
 }
