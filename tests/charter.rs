@@ -190,9 +190,9 @@ proptest! {
     /// Importing what was rendered gives the same charter.
     #[test]
     fn rendering_loses_nothing(view in view()) {
-        for language in Language::ALL {
+        for (language, own) in Language::ALL.map(|own| Language::ALL.map(|l| (l, own))).concat() {
             let pages = [
-                (Format::Html, render::page_html(&view, language)),
+                (Format::Html, render::page_html(&view, language, own)),
                 (Format::Markdown, render::page_markdown(&view, language)),
                 (Format::Json, render::page_json(&view, language)),
             ];

@@ -352,6 +352,29 @@ fn what_nobody_has_classified_is_not_asked_for_and_never_passes() {
     assert!(passing(&firewall, &crafted).is_empty());
 }
 
+/// Words of the site's own are in its language, whichever the page is in (WCAG 2.2, 3.1.2).
+#[test]
+fn the_sites_own_words_are_marked_with_its_language() {
+    let own = "\n[[cookie]]\nname = \"o\"\nprovider = \"OSM\"\nservice = \"Fonds de carte\"\n\
+               purpose = \"Se souvenir du fond\"\ncategory = \"cartes\"\nconsent = \"o\"\n";
+    let firewall = site(&origin(), own).start();
+    let page = |language: &str| firewall.get(&format!("{PAGE}?lang={language}"), &[]).text();
+    let english = page("en");
+    for part in [
+        "<td>OSM</td><td lang=\"fr\">Fonds de carte</td>",
+        "<td lang=\"fr\">Se souvenir du fond</td>",
+        "<td lang=\"fr\"><data value=\"cartes\">cartes</data></td>",
+        "<label for=\"option-2\" lang=\"fr\">cartes</label>",
+        "<data value=\"statistics\">Statistics</data>",
+    ] {
+        assert!(english.contains(part), "no {part} in {english}");
+    }
+    assert!(!english.contains("<td lang=\"fr\"></td>"), "an empty cell is in no language");
+    let french = page("fr");
+    assert_eq!(french.matches("lang=\"fr\"").count(), 3, "the page, and the link to it: {french}");
+    assert!(french.contains("<td>Fonds de carte</td>"));
+}
+
 /// A proof must not say granted of what the tool's cookie has no form for.
 #[test]
 fn what_the_tools_cookie_cannot_hold_is_not_offered() {

@@ -13,6 +13,8 @@ use crate::consent::{Answer, Consent, Ids, Rules, State};
 pub struct Published {
     /// The language.
     pub language: Language,
+    /// That of the site's own words.
+    own: Language,
     title: String,
     introduction: &'static str,
     table: String,
@@ -21,14 +23,15 @@ pub struct Published {
 impl Published {
     /// The charter in `view`; `title` in place of the usual one.
     #[must_use]
-    pub fn new(view: &CharterView, language: Language, title: Option<&str>) -> Self {
+    pub fn new(view: &CharterView, language: Language, own: Language, title: Option<&str>) -> Self {
+        let title = title.filter(|_| language == own);
         let usual = || language.texts().title.replace("{}", &view.domain);
         let title = escaped(&title.map_or_else(usual, ToOwned::to_owned));
         let is_empty = view.entries.is_empty();
         let introduction =
             if is_empty { language.texts().nothing } else { language.texts().introduction };
-        let table = if is_empty { String::new() } else { render::table_html(view, language) };
-        Self { language, title, introduction, table }
+        let table = if is_empty { String::new() } else { render::table_html(view, language, own) };
+        Self { language, own, title, introduction, table }
     }
 }
 
@@ -65,7 +68,7 @@ pub struct View<'v> {
 /// The whole page.
 #[must_use]
 pub fn render(view: &View<'_>) -> String {
-    let Published { language, title, introduction, table } = view.published;
+    let Published { language, title, introduction, table, .. } = view.published;
     let texts = texts::texts(*language);
     let has_choice = choice::offers(view.rules).next().is_some();
     let (prefix, note) = note(view, texts, has_choice);
@@ -179,7 +182,10 @@ fn push_option(
     number: usize,
     offer: &choice::Offer<'_>,
 ) {
-    let (name, purpose) = texts::category(offer.category, view.published.language);
+    let Published { language, own, .. } = view.published;
+    let (name, purpose) = texts::category(offer.category, *language);
+    // What the page has no word for is called as the site calls it.
+    let lang = if purpose.is_empty() { render::lang(*own, *language) } else { "" };
     let is_denied = offer.ids.intersects(view.gpc);
     let is_granted = view.consent.answer(offer.ids) == Answer::Granted;
     let mark = match (is_denied, is_granted) {
@@ -199,7 +205,7 @@ fn push_option(
     let _ = writeln!(
         html,
         "<div class=\"option\"><input type=\"checkbox\" id=\"option-{number}\" name=\"category\" \
-         value=\"{}\"{described}{mark}><label for=\"option-{number}\">{}</label>{about}</div>",
+         value=\"{}\"{described}{mark}><label for=\"option-{number}\"{lang}>{}</label>{about}</div>",
         escaped(offer.category),
         escaped(name),
     );

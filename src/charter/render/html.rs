@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{category, lifetime};
-use crate::charter::{CharterView, Entry, Language};
+use crate::charter::{Category, CharterView, Entry, Language};
 
 /// How the page looks; a table in another page follows that page.
 const STYLE: &str = "\
@@ -15,14 +15,15 @@ th { background: #f0f0f0 }
 code { overflow-wrap: anywhere }
 ";
 
-/// A whole page, without scripts and without anything from elsewhere.
+/// A whole page, without scripts and without anything from elsewhere. The site's own words are in the
+/// language `own`.
 #[must_use]
-pub fn page(view: &CharterView, language: Language) -> String {
+pub fn page(view: &CharterView, language: Language, own: Language) -> String {
     let texts = language.texts();
     let domain = escaped(&view.domain);
     let title = texts.title.replace("{}", &domain);
     let introduction = if view.entries.is_empty() { texts.nothing } else { texts.introduction };
-    let table = if view.entries.is_empty() { String::new() } else { table(view, language) };
+    let table = if view.entries.is_empty() { String::new() } else { table(view, language, own) };
     format!(
         "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -35,7 +36,7 @@ pub fn page(view: &CharterView, language: Language) -> String {
 
 /// The table alone. `<data>` carries what machines read: names, categories and lifetimes.
 #[must_use]
-pub fn table(view: &CharterView, language: Language) -> String {
+pub fn table(view: &CharterView, language: Language, own: Language) -> String {
     let mut html = String::from("<table>\n<thead>\n<tr>");
     for heading in language.texts().columns {
         html.push_str("<th scope=\"col\">");
@@ -44,28 +45,47 @@ pub fn table(view: &CharterView, language: Language) -> String {
     }
     html.push_str("</tr>\n</thead>\n<tbody>\n");
     for entry in &view.entries {
-        push_row(&mut html, entry, language);
+        push_row(&mut html, entry, language, own);
     }
     html.push_str("</tbody>\n</table>\n");
     html
 }
 
-fn push_row(html: &mut String, entry: &Entry, language: Language) {
+fn push_row(html: &mut String, entry: &Entry, language: Language, own: Language) {
     let name = escaped(entry.name.as_str());
     let lifetime_value = lifetime(entry, Language::English);
+    let is_named_by_site = matches!(entry.category, Category::Own(_)) && !entry.is_unclassified();
+    let category_lang = if is_named_by_site { lang(own, language) } else { "" };
     // Writing to a string cannot fail.
     let _ = writeln!(
         html,
-        "<tr><td>{}</td><td>{}</td><td><data value=\"{name}\"><code>{name}</code></data></td>\
-         <td>{}</td><td><data value=\"{}\">{}</data></td>\
+        "<tr><td>{}</td>{}<td><data value=\"{name}\"><code>{name}</code></data></td>\
+         {}<td{category_lang}><data value=\"{}\">{}</data></td>\
          <td><data value=\"{lifetime_value}\">{}</data></td></tr>",
         escaped(&entry.provider),
-        escaped(&entry.service),
-        escaped(&entry.purpose),
+        own_cell(&entry.service, language, own),
+        own_cell(&entry.purpose, language, own),
         escaped(category(entry)),
         escaped(language.category(entry)),
         lifetime(entry, language),
     );
+}
+
+/// A cell in the site's own words.
+fn own_cell(text: &str, language: Language, own: Language) -> String {
+    let lang = if text.is_empty() { "" } else { lang(own, language) };
+    format!("<td{lang}>{}</td>", escaped(text))
+}
+
+/// The attribute of words in the language `own` on a page in `page`, where that is another one (WCAG
+/// 2.2, 3.1.2).
+#[must_use]
+pub fn lang(own: Language, page: Language) -> &'static str {
+    match own {
+        _ if own == page => "",
+        Language::French => " lang=\"fr\"",
+        Language::English => " lang=\"en\"",
+    }
 }
 
 /// `text` where text stands, and in quoted attributes.

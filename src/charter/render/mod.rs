@@ -7,7 +7,7 @@ mod html;
 mod json;
 mod markdown;
 
-pub use html::{escaped, page as page_html, table as table_html};
+pub use html::{escaped, lang, page as page_html, table as table_html};
 pub use json::page as page_json;
 pub use markdown::page as page_markdown;
 

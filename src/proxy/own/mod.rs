@@ -119,9 +119,8 @@ impl Pages {
         self.shown[language as usize].get_or_init(|| {
             let view = CharterView::of(&site.config.domain, &site.config.charter);
             let hash = charter_hash(render::page_json(&view, language).as_bytes());
-            // A title of the site's own is in its own language.
-            let title = site.config.page.title.as_deref().filter(|_| language == own(site));
-            Shown { published: Published::new(&view, language, title), hash }
+            let title = site.config.page.title.as_deref();
+            Shown { published: Published::new(&view, language, own(site), title), hash }
         })
     }
 }
