@@ -352,6 +352,118 @@ fn what_nobody_has_classified_is_not_asked_for_and_never_passes() {
     assert!(passing(&firewall, &crafted).is_empty());
 }
 
+/// What the hidden fields called `charter` of a page say, which is the same.
+fn charter_of(page: &Message) -> String {
+    let text = page.text();
+    let mut said = text.split("name=\"charter\" value=\"").skip(1);
+    let mut next = || said.next().and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let (one, other) = (next().expect("a form"), next().expect("a second form"));
+    assert_eq!((one.len(), &one, next()), (64, &other, None));
+    one
+}
+
+/// From a page that was opened before the charter changed: nobody accepts what was not shown.
+#[test]
+fn a_form_of_a_charter_that_has_changed_since_stores_no_consent() {
+    let origin = origin();
+    let firewall = proved(&origin);
+    let open = |language: &str| {
+        let page = firewall.get(&format!("{PAGE}?lang={language}"), &[]);
+        format!("lang={language}&charter={}", charter_of(&page))
+    };
+    let (french, english) = (open("fr"), open("en"));
+    assert_ne!(french[7..], english[7..], "the proof names the language's own");
+    // Another process makes the same of the same charter.
+    let restarted = Firewall::before(&origin).get(&format!("{PAGE}?lang=fr"), &[]);
+    assert!(french.ends_with(&charter_of(&restarted)));
+    let status = |body: &str| post(&firewall, body, &[SAME]).status();
+    assert_eq!(status(&format!("choice=accept&{french}")), 303);
+    let more = "[[cookie]]\nname = \"new\"\nprovider = \"G\"\npurpose = \"Ads\"\ncategory = \"marketing\"\n";
+    let site = format!("domain = \"{DOMAIN}\"\nupstream = \"{}\"\n{CHARTER}\n{more}", origin.url());
+    firewall.directory.write("0.site.toml", &site);
+    assert_eq!(firewall.reload().0, 200);
+    for (form, note) in [
+        (&french, "role=\"alert\">La charte de ce site a changé"),
+        (&english, "role=\"alert\">The charter of this site has changed"),
+    ] {
+        for choice in ["accept", "save&category=statistics", "save"] {
+            let response = post(&firewall, &format!("choice={choice}&{form}"), &[SAME]);
+            assert_eq!(response.status(), 409, "{choice}");
+            assert!(response.texts("set-cookie").is_empty());
+            assert!(response.text().contains(note), "{}", response.text());
+            assert!(
+                response.text().contains("<td>Ads</td>") || response.text().contains(">Ads</td>")
+            );
+            assert_ne!(charter_of(&response), form[16..], "from here on the present one");
+        }
+    }
+    let choices = || firewall.metric("cookie_firewall_choices_total", &[]);
+    let proofs = || {
+        let text = std::fs::read_to_string(firewall.directory.path("proof.jsonl"));
+        let lines = text.expect("a proof");
+        lines.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!((choices(), proofs().len()), (1.0, 1));
+    // A refusal needs no charter to be read, and is proved with the present one.
+    let refusal = post(&firewall, &format!("choice=refuse&{french}"), &[SAME]);
+    assert_eq!((refusal.status(), refusal.texts("set-cookie").len()), (303, 1));
+    let present = open("fr");
+    assert!(proofs()[1].contains(&format!("sha256:{}", &present[16..])));
+    assert_eq!(status(&format!("choice=accept&{present}")), 303);
+    assert_eq!(status("choice=accept"), 303, "whoever says nothing of a charter");
+    assert_eq!(status("choice=accept&charter=x"), 409);
+}
+
+/// What could not be recorded must not go on being allowed (GDPR, article 7(3)).
+#[test]
+fn a_refusal_applies_even_where_it_cannot_be_proved() {
+    let origin = origin();
+    let firewall = proved(&origin);
+    let proof = firewall.directory.path("proof.jsonl");
+    firewall.get("/", &[]);
+    let _ = std::fs::remove_file(&proof);
+    std::fs::create_dir(&proof).expect("nothing is there");
+    let accepted = format!("Cookie: {}", consent(true, true));
+    for (body, lines, text) in [
+        (
+            "choice=refuse&lang=en",
+            &[SAME, &*accepted][..],
+            "Your refusal applies, but could not be",
+        ),
+        ("choice=save&lang=fr", &[SAME, &accepted], "Votre refus s'applique, mais n'a pas pu être"),
+        ("choice=refuse&lang=en", &[SAME], "Your refusal applies"),
+    ] {
+        let response = post(&firewall, body, lines);
+        assert_eq!(response.status(), 503, "{body}");
+        assert_eq!(passing(&firewall, &kept(&response)), ["sessionid"], "{body}");
+        let page = response.text();
+        assert!(page.contains(&format!("role=\"alert\">{text}")), "{page}");
+        assert!(page.contains("You have refused") || page.contains("Vous avez tout refusé"));
+        assert!(!page.contains(" checked>"), "as it is from now on: {page}");
+    }
+    let counted = |name: &str, label| firewall.metric(name, &[label]);
+    assert_eq!(counted("cookie_firewall_proof_records_total", ("result", "failed")), 3.0);
+    assert_eq!(counted("cookie_firewall_requests_total", ("code", "503")), 3.0);
+    // With one thing granted, nothing changes.
+    let response = post(&firewall, "choice=save&category=statistics", &[SAME, &accepted]);
+    assert_eq!((response.status(), response.texts("set-cookie").len()), (503, 0));
+}
+
+/// A page that answers a form stands at an address that takes forms alone.
+#[test]
+fn the_languages_of_a_page_that_answers_a_form_lead_to_the_page() {
+    for (table, address) in [("", PAGE), ("[page]\npath = \"/cookies/\"", "/cookies/")] {
+        let firewall = site(&origin(), table).start();
+        for page in [firewall.get(PAGE, &[]), post(&firewall, "choice=accept&charter=old", &[SAME])]
+        {
+            let link = format!("<a href=\"{address}?lang=en\"");
+            assert!(page.text().contains(&link), "{}", page.text());
+            assert!(!page.text().contains("href=\"?"));
+        }
+        assert_eq!(firewall.get(&format!("{address}?lang=en"), &[]).status(), 200);
+    }
+}
+
 /// Words of the site's own are in its language, whichever the page is in (WCAG 2.2, 3.1.2).
 #[test]
 fn the_sites_own_words_are_marked_with_its_language() {
@@ -400,6 +512,34 @@ fn what_the_tools_cookie_cannot_hold_is_not_offered() {
         assert!(proof.contains("\"granted\":[\"statistics\"],\"refused\":[]"), "{proof}");
     }
 }
+
+/// Ticking everything is no more to ask than accepting everything.
+#[test]
+fn a_form_with_every_category_ticked_is_taken() {
+    let categories: Vec<_> =
+        (0..60).map(|n| format!("catégorie-{n:02}-{}", "x".repeat(40))).collect();
+    let ids = categories.iter().enumerate().map(|(n, name)| format!("\"{name}\" = [\"{n}\"]\n"));
+    let cookies = categories.iter().enumerate();
+    let cookies =
+        cookies.map(|(n, name)| format!("[[cookie]]\nname = \"c{n}\"\ncategory = \"{name}\"\n"));
+    let site = format!(
+        "upstream = \"http://127.0.0.1:9\"\n[consent]\ntool = \"klaro\"\n[consent.categories]\n{}{}",
+        ids.collect::<String>(),
+        cookies.collect::<String>(),
+    );
+    let firewall = Firewall::with(&site);
+    let page = firewall.get(PAGE, &[]);
+    let ticked = categories.iter().map(|name| format!("&category={}", name.replace('é', "%C3%A9")));
+    let ticked: String = ticked.collect();
+    let body = format!("lang=fr&charter={}{ticked}&choice=save", charter_of(&page));
+    assert!(body.len() > 4096, "{}", body.len());
+    let response = post(&firewall, &body, &[SAME]);
+    assert_eq!(response.status(), 303);
+    assert!(!kept(&response).contains("false"), "{}", kept(&response));
+    let more = format!("{body}&x={}", ticked.repeat(2));
+    assert_eq!(post(&firewall, &more, &[SAME]).status(), 413);
+}
+
 /// A site whose choices are proved in `proof.jsonl`.
 fn proved(origin: &Origin) -> Firewall {
     site(origin, "").main("[proof]\npath = \"proof.jsonl\"\n").start()

@@ -109,6 +109,12 @@ impl Rules {
         writer(&Choice { names, ids, categories, asked, granted, revision, now })
     }
 
+    /// What a visitor has said who refuses everything.
+    #[must_use]
+    pub fn refused(&self) -> Consent {
+        Consent { granted: Ids::NONE, denied: self.all_ids(), state: State::Denied }
+    }
+
     /// The ids that [`Rules::write`] can grant; see [`Tool::can_store`].
     #[must_use]
     pub fn storable(&self) -> Ids {

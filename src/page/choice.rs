@@ -12,13 +12,26 @@ pub struct Offer<'r> {
 }
 
 /// The categories that some cookie of the charter waits for. Ids of the tool that no declared cookie
-/// needs are not asked for, and stay refused: nobody can consent to what is not shown.
+/// needs are not asked for, and stay refused: nobody can consent to what is not shown. Nor are those
+/// that could not be stored: nobody is to be told of a consent that is not there.
 pub fn offers(rules: &Rules) -> impl Iterator<Item = Offer<'_>> {
     let offered = rules.needed.intersection(rules.storable());
     let asked = move |ids: Ids| ids.intersection(offered);
     let categories = rules.categories.iter();
     let offers = categories.map(move |(name, ids)| Offer { category: name, ids: asked(*ids) });
     offers.filter(|offer| !offer.ids.is_empty())
+}
+
+/// The bytes of the longest form that the page of these rules sends, and of any that is short.
+#[must_use]
+pub fn form_bytes(rules: &Rules) -> usize {
+    const SHORT: usize = 4096;
+    // The button, the language and the charter's hash, with room to spare.
+    const OTHER_FIELDS: usize = 256;
+    // Of a name every byte may be escaped.
+    let field = |offer: Offer<'_>| "&category=".len() + 3 * offer.category.len();
+    let ticked: usize = offers(rules).map(field).sum();
+    SHORT.max(OTHER_FIELDS + ticked)
 }
 
 /// What was pressed.
@@ -51,6 +64,8 @@ pub struct Form {
     pub choice: Choice,
     /// The language of the page that it was on, as the form says.
     pub language: Option<String>,
+    /// The hash of the charter that was on it, as the form says.
+    pub charter: Option<String>,
     categories: Vec<String>,
 }
 
@@ -66,7 +81,7 @@ impl Form {
     /// [`FormError`]
     pub fn parse(body: &[u8]) -> Result<Self, FormError> {
         let mut choice = None;
-        let (mut categories, mut language) = (Vec::new(), None);
+        let (mut categories, mut language, mut charter) = (Vec::new(), None, None);
         for (name, value) in form_urlencoded::parse(body) {
             match &*name {
                 "choice" => {
@@ -78,10 +93,18 @@ impl Form {
                 }
                 "category" => categories.push(value.into_owned()),
                 "lang" => language = Some(value.into_owned()),
+                "charter" => charter = Some(value.into_owned()),
                 _ => {}
             }
         }
-        Ok(Self { choice: choice.ok_or(FormError)?, language, categories })
+        Ok(Self { choice: choice.ok_or(FormError)?, language, charter, categories })
+    }
+
+    /// Whether what is granted was granted before another charter than `present`. A refusal holds
+    /// before any, and a form that names none is a script's.
+    #[must_use]
+    pub fn is_stale(&self, present: &str) -> bool {
+        self.choice != Choice::Refuse && self.charter.as_deref().is_some_and(|seen| seen != present)
     }
 
     /// The ids that are granted: of the categories on the page, and of none that is not there. Those

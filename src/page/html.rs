@@ -21,7 +21,8 @@ pub struct Published {
 }
 
 impl Published {
-    /// The charter in `view`; `title` in place of the usual one.
+    /// The charter in `view`, whose own words are in the language `own`; `title` in place of the usual
+    /// one, where it is the page's.
     #[must_use]
     pub fn new(view: &CharterView, language: Language, own: Language, title: Option<&str>) -> Self {
         let title = title.filter(|_| language == own);
@@ -42,6 +43,10 @@ pub enum Outcome {
     Saved,
     /// It was not, for a fault of the firewall's.
     NotStored,
+    /// A refusal that was stored, and could not be recorded.
+    NotRecorded,
+    /// It was not, since the charter has changed since the form was shown.
+    CharterChanged,
 }
 
 /// What one visitor sees.
@@ -57,6 +62,10 @@ pub struct View<'v> {
     pub gpc: Ids,
     /// What the form that was sent has come to.
     pub outcome: Option<Outcome>,
+    /// The hash of the charter that is shown.
+    pub charter: &'v str,
+    /// Where the page itself is.
+    pub address: &'v str,
     /// Where forms go.
     pub action: &'v str,
     /// Where the logo is, if there is one.
@@ -84,7 +93,7 @@ pub fn render(view: &View<'_>) -> String {
         skip = texts.skip,
         back = back(view, texts),
     );
-    push_languages(&mut html, *language, texts);
+    push_languages(&mut html, view, texts);
     let _ = write!(
         html,
         "</header>\n<main id=\"main\" tabindex=\"-1\">\n<h1>{title}</h1>\n{note}\
@@ -112,17 +121,19 @@ fn back(view: &View<'_>, texts: &Texts) -> String {
     }
 }
 
-fn push_languages(html: &mut String, current: Language, texts: &Texts) {
+/// The page may be the answer to a form, whose address has none to show.
+fn push_languages(html: &mut String, view: &View<'_>, texts: &Texts) {
+    let address = escaped(view.address);
     let _ = write!(html, "<nav aria-label=\"{}\">\n<ul class=\"languages\">\n", texts.languages);
     for language in Language::ALL {
         let (tag, name) = match language {
             Language::French => ("fr", "Français"),
             Language::English => ("en", "English"),
         };
-        let here = if language == current { " aria-current=\"true\"" } else { "" };
+        let here = if language == view.published.language { " aria-current=\"true\"" } else { "" };
         let _ = writeln!(
             html,
-            "<li><a href=\"?lang={tag}\" lang=\"{tag}\" hreflang=\"{tag}\"{here}>{name}</a></li>"
+            "<li><a href=\"{address}?lang={tag}\" lang=\"{tag}\" hreflang=\"{tag}\"{here}>{name}</a></li>"
         );
     }
     html.push_str("</ul>\n</nav>\n");
@@ -138,6 +149,8 @@ fn note(view: &View<'_>, texts: &Texts, has_choice: bool) -> (String, String) {
         Some(Outcome::Saved) if has_choice => (texts.error_title, "alert", texts.not_kept),
         Some(Outcome::Saved) => return Default::default(),
         Some(Outcome::NotStored) => (texts.error_title, "alert", texts.not_stored),
+        Some(Outcome::NotRecorded) => (texts.not_recorded_title, "alert", texts.not_recorded),
+        Some(Outcome::CharterChanged) => (texts.error_title, "alert", texts.charter_changed),
     };
     (format!("{title} - "), format!("<p class=\"note\" role=\"{role}\">{text}</p>\n"))
 }
@@ -148,8 +161,10 @@ fn push_choice(html: &mut String, view: &View<'_>, texts: &Texts) {
     let action = escaped(view.action);
     let open = format!(
         "<form method=\"post\" action=\"{action}\" accept-charset=\"utf-8\">\n\
-         <input type=\"hidden\" name=\"lang\" value=\"{}\">\n",
-        view.published.language.tag()
+         <input type=\"hidden\" name=\"lang\" value=\"{}\">\n\
+         <input type=\"hidden\" name=\"charter\" value=\"{}\">\n",
+        view.published.language.tag(),
+        escaped(view.charter),
     );
     let _ = write!(
         html,

@@ -14,7 +14,7 @@ mod style;
 mod texts;
 
 pub use accent::{Accent, AccentError, LEAST_CONTRAST};
-pub use choice::{Choice, Form, FormError, Offer, offers};
+pub use choice::{Choice, Form, FormError, Offer, form_bytes, offers};
 pub use cookies::set_cookies;
 pub use html::{Outcome, Published, View, render};
 pub use language::negotiated;

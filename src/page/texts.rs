@@ -24,6 +24,9 @@ pub(super) struct Texts {
     pub(super) not_kept: &'static str,
     pub(super) not_stored: &'static str,
     pub(super) error_title: &'static str,
+    pub(super) not_recorded: &'static str,
+    pub(super) not_recorded_title: &'static str,
+    pub(super) charter_changed: &'static str,
     /// What each category of [`Category::BUILT_IN`] is for.
     pub(super) purposes: [&'static str; 5],
     /// By [`State`].
@@ -50,6 +53,9 @@ const FRENCH: Texts = Texts {
     not_kept: "Votre navigateur n'a pas gardé votre choix : il n'accepte pas les cookies de ce site. Rien n'est autorisé.",
     not_stored: "Votre choix n'a pas pu être enregistré. Rien n'a changé ; veuillez réessayer plus tard.",
     error_title: "Choix non enregistré",
+    not_recorded: "Votre refus s'applique, mais n'a pas pu être consigné.",
+    not_recorded_title: "Refus appliqué, non consigné",
+    charter_changed: "La charte de ce site a changé depuis que vous avez ouvert cette page, et votre choix n'a pas été enregistré. Veuillez la relire et choisir à nouveau.",
     purposes: [
         "Indispensables au service que vous demandez.",
         "Mesurer la fréquentation du site.",
@@ -88,6 +94,9 @@ const ENGLISH: Texts = Texts {
     not_kept: "Your browser has not kept your choice: it takes no cookies from this site. Nothing is allowed.",
     not_stored: "Your choice could not be stored. Nothing has changed; please try again later.",
     error_title: "Choice not stored",
+    not_recorded: "Your refusal applies, but could not be recorded.",
+    not_recorded_title: "Refusal applied, not recorded",
+    charter_changed: "The charter of this site has changed since you opened this page, and your choice has not been stored. Please read it again and choose again.",
     purposes: [
         "Indispensable for the service that you ask for.",
         "Measuring how the site is used.",

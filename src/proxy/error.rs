@@ -24,6 +24,8 @@ pub enum ProxyError {
     NoForm,
     /// A choice that could not be proved.
     ChoiceNotStored(std::io::Error),
+    /// A choice among what a charter of before has asked.
+    CharterChanged,
     /// A transfer coding other than `chunked`.
     TransferCoding,
     /// A head with more fields or bytes than allowed.
@@ -69,6 +71,7 @@ impl ProxyError {
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ChoiceNotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CharterChanged => StatusCode::CONFLICT,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge | Self::TooManyCookies => {
@@ -122,6 +125,7 @@ impl fmt::Display for ProxyError {
             Self::CrossSite => f.write_str("a form that does not come from the site itself"),
             Self::NoForm => f.write_str("a body that is no form"),
             Self::ChoiceNotStored(_) => f.write_str("a choice could not be stored"),
+            Self::CharterChanged => f.write_str("a form of a charter that has changed since"),
             Self::TransferCoding => f.write_str("a transfer coding that is not served"),
             Self::HeadTooLarge => f.write_str("a head larger than allowed"),
             Self::BodyTooLarge => f.write_str("a body larger than allowed"),

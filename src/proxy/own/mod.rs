@@ -28,6 +28,7 @@ use super::gateway::{Gateway, Site};
 use super::route::{self, Route};
 use crate::charter::{CharterView, Language, render};
 use crate::config::unix_now;
+use crate::consent::{Consent, Ids};
 use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
 use crate::policy::Context;
@@ -37,9 +38,6 @@ use crate::telemetry::{ProofLog, RecordedChoice, charter_hash};
 const PREFIX: &str = "/.well-known/cookie-firewall/";
 const PREFERENCES: &str = "/.well-known/cookie-firewall/preferences";
 const LOGO: &str = "/.well-known/cookie-firewall/logo";
-
-/// Bytes of a form at most.
-const MAX_FORM_BYTES: usize = 4096;
 
 /// Threads of the process that record choices at once. One holds the file; more than a few would only
 /// wait for it, and a disk that hangs would collect them.
@@ -67,7 +65,7 @@ pub(super) async fn answer(
         Ok(()) => visit.answer(gateway, request).await,
         Err(error) => Err(error),
     };
-    let mut response = result.unwrap_or_else(|error| visit.refuse(&error, None));
+    let mut response = result.unwrap_or_else(|error| visit.refuse(&error));
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not `no-referrer`: with it, user agents send `Origin: null` with the page's own form.
@@ -153,6 +151,12 @@ impl<'r> Visit<'r> {
         }
     }
 
+    /// The same in the language of a form.
+    fn in_language_of(&self, form: &Form) -> Self {
+        let language = form.language.as_deref().and_then(Language::tagged);
+        Self { language: language.unwrap_or(self.language), ..*self }
+    }
+
     fn check(&self, gateway: &Gateway, request: &Request<Incoming>) -> Result<(), ProxyError> {
         route::check(request, Fields::of(request.headers()), &gateway.server.limits)
     }
@@ -182,14 +186,16 @@ impl<'r> Visit<'r> {
             Some(logo) => Ok(served(logo)),
             None => {
                 let outcome = self.is_after.then_some(Outcome::Saved);
-                let mut page = self.page(request.headers(), outcome, StatusCode::OK);
+                let rules = &self.site.config.consent;
+                let (consent, gpc) = enforce::consent(request.headers(), rules, self.now);
+                let mut page = self.page(consent, gpc, outcome, StatusCode::OK);
                 self.expire(gateway, &request, page.headers_mut());
                 Ok(page)
             }
         }
     }
 
-    /// Stores what the form says: first its proof, then the cookies.
+    /// Reads a form of the site's own page, and stores what it says.
     async fn choose(
         &self,
         gateway: &Gateway,
@@ -205,45 +211,59 @@ impl<'r> Visit<'r> {
         if !is_form(&parts.headers) {
             return Err(ProxyError::NoForm);
         }
-        let body = read(gateway, body).await?;
+        let rules = &self.site.config.consent;
+        let body = read(gateway, body, page::form_bytes(rules)).await?;
         let form =
             Form::parse(&body).map_err(|_| ProxyError::BadRequest("a form without choice"))?;
-        let language = form.language.as_deref().and_then(Language::tagged);
-        let language = language.unwrap_or(self.language);
+        Ok(self.in_language_of(&form).store(gateway, &parts.headers, &form).await)
+    }
+
+    /// Stores what the form says: first its proof, then the cookies.
+    async fn store(
+        &self,
+        gateway: &Gateway,
+        headers: &HeaderMap,
+        form: &Form,
+    ) -> Response<ResponseBody> {
         let rules = &self.site.config.consent;
         if page::offers(rules).next().is_none() {
-            return Ok(redirect(StatusCode::SEE_OTHER, &self.home(language, "")));
+            return redirect(StatusCode::SEE_OTHER, &self.home(""));
         }
-        let (_, gpc) = enforce::consent(&parts.headers, rules, self.now);
+        let (consent, gpc) = enforce::consent(headers, rules, self.now);
+        if form.is_stale(&self.shown().hash) {
+            let outcome = Outcome::CharterChanged;
+            return self.answer_form(&ProxyError::CharterChanged, outcome, consent, gpc);
+        }
         let granted = form.granted(rules, gpc);
-        if let Err(error) = self.prove(gateway, form.choice, granted, language).await {
-            let visit = Visit { language, ..*self };
-            let error = ProxyError::ChoiceNotStored(error);
-            return Ok(visit.refuse(&error, Some(&parts.headers)));
-        }
+        let mut response = match self.prove(gateway, form.choice, granted).await {
+            Ok(()) => redirect(StatusCode::SEE_OTHER, &self.home("saved&")),
+            // Whoever takes consent back is not to wait until somebody has made room on a disk (GDPR,
+            // article 7(3)).
+            Err(error) if granted.is_empty() => {
+                let (error, outcome) = (ProxyError::ChoiceNotStored(error), Outcome::NotRecorded);
+                self.answer_form(&error, outcome, rules.refused(), gpc)
+            }
+            Err(error) => {
+                let (error, outcome) = (ProxyError::ChoiceNotStored(error), Outcome::NotStored);
+                return self.answer_form(&error, outcome, consent, gpc);
+            }
+        };
         let metrics = &gateway.telemetry.metrics;
         self.site.metrics.count_choice(metrics, &self.site.config, form.choice.as_str());
-        let mut response = redirect(StatusCode::SEE_OTHER, &self.home(language, "saved&"));
-        let came = |name: &str| has_cookie(&parts.headers, name.as_bytes());
+        let came = |name: &str| has_cookie(headers, name.as_bytes());
         for line in page::set_cookies(rules, granted, self.now, self.host, self.is_secure, came) {
             let line = HeaderValue::from_maybe_shared(Bytes::from(line));
             response.headers_mut().append(SET_COOKIE, line.expect("tools write ASCII"));
         }
-        Ok(response)
+        response
     }
 
     /// Has the choice recorded, on a thread that may wait for the disk; the visitor waits no longer
     /// than for the portal.
-    async fn prove(
-        &self,
-        gateway: &Gateway,
-        choice: page::Choice,
-        granted: crate::consent::Ids,
-        language: Language,
-    ) -> io::Result<()> {
+    async fn prove(&self, gateway: &Gateway, choice: page::Choice, granted: Ids) -> io::Result<()> {
         let Some(proof) = gateway.proof.clone() else { return Ok(()) };
         let limit = self.site.config.timeouts.first_byte;
-        let recorded = self.record(proof, choice, granted, language);
+        let recorded = self.record(proof, choice, granted);
         tokio::time::timeout(limit, recorded).await.unwrap_or_else(|_| {
             gateway.telemetry.metrics.count_proof(false);
             Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer"))
@@ -254,11 +274,10 @@ impl<'r> Visit<'r> {
         &self,
         proof: Arc<dyn ProofLog>,
         choice: page::Choice,
-        granted: crate::consent::Ids,
-        language: Language,
+        granted: Ids,
     ) -> io::Result<()> {
         let turn = WRITERS.acquire().await.map_err(io::Error::other)?;
-        let (site, at) = (Arc::clone(self.site), self.now);
+        let (site, language, at) = (Arc::clone(self.site), self.language, self.now);
         let record = move || {
             // Until the disk has answered, whether or not the visitor still waits.
             let _turn = turn;
@@ -284,27 +303,37 @@ impl<'r> Visit<'r> {
         tokio::task::spawn_blocking(record).await.map_err(io::Error::other)?
     }
 
-    /// The page's address, with this in its query.
-    fn home(&self, language: Language, query: &str) -> String {
-        let path = self.site.config.page.path.as_deref().unwrap_or(PREFIX);
-        format!("{path}?{query}lang={}", language.tag())
+    /// The page's address.
+    fn address(&self) -> &'r str {
+        self.site.config.page.path.as_deref().unwrap_or(PREFIX)
+    }
+
+    /// The same with this in its query.
+    fn home(&self, query: &str) -> String {
+        format!("{}?{query}lang={}", self.address(), self.language.tag())
+    }
+
+    fn shown(&self) -> &'r Shown {
+        self.site.pages.shown(self.site, self.language)
     }
 
     fn page(
         &self,
-        headers: &HeaderMap,
+        consent: Consent,
+        gpc: Ids,
         outcome: Option<Outcome>,
         status: StatusCode,
     ) -> Response<ResponseBody> {
-        let rules = &self.site.config.consent;
-        let (consent, gpc) = enforce::consent(headers, rules, self.now);
+        let Shown { published, hash } = self.shown();
         let style = self.site.pages.style(self.site);
         let html = page::render(&View {
-            published: &self.site.pages.shown(self.site, self.language).published,
-            rules,
+            published,
+            rules: &self.site.config.consent,
             consent,
             gpc,
             outcome,
+            charter: hash,
+            address: self.address(),
             action: PREFERENCES,
             logo: self.site.config.page.logo.as_ref().map(|_| LOGO),
             style: &style.css,
@@ -335,20 +364,29 @@ impl<'r> Visit<'r> {
 
     /// The answer to a method that is not among these.
     fn only(&self, methods: &'static str) -> Response<ResponseBody> {
-        let mut response = self.refuse(&ProxyError::Method, None);
+        let mut response = self.refuse(&ProxyError::Method);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
         response
     }
 
-    /// An error's page in the visitor's language; where a choice was not stored, the page itself, to
-    /// try again.
-    fn refuse(&self, error: &ProxyError, page: Option<&HeaderMap>) -> Response<ResponseBody> {
+    /// An error's page in the visitor's language.
+    fn refuse(&self, error: &ProxyError) -> Response<ResponseBody> {
         let mut response = super::refuse(self.site, error, self.language.tag());
-        if let Some(headers) = page {
-            response = self.page(headers, Some(Outcome::NotStored), error.status());
-        }
         response.headers_mut().entry(VARY).or_insert(HeaderValue::from_static("Accept-Language"));
         response
+    }
+
+    /// The page itself in place of an error's, to choose again.
+    fn answer_form(
+        &self,
+        error: &ProxyError,
+        outcome: Outcome,
+        consent: Consent,
+        gpc: Ids,
+    ) -> Response<ResponseBody> {
+        // Logged as any error is.
+        super::refuse(self.site, error, self.language.tag());
+        self.page(consent, gpc, Some(outcome), error.status())
     }
 }
 
@@ -385,13 +423,13 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// A form's bytes, of which few are taken and for which nobody is waited long.
-async fn read(gateway: &Gateway, body: Incoming) -> Result<Bytes, ProxyError> {
+async fn read(gateway: &Gateway, body: Incoming, most: usize) -> Result<Bytes, ProxyError> {
     // Before the client is told to go on sending.
-    if body.size_hint().lower() > MAX_FORM_BYTES as u64 {
+    if body.size_hint().lower() > most as u64 {
         return Err(ProxyError::BodyTooLarge);
     }
     let limit = gateway.server.timeouts.request_body;
-    let read = Limited::new(body, MAX_FORM_BYTES).collect();
+    let read = Limited::new(body, most).collect();
     match tokio::time::timeout(limit, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ProxyError::BodyTooLarge),

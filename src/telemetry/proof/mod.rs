@@ -40,7 +40,7 @@ pub trait ProofLog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where the choice is not kept. The visitor is to be told so, and no cookie to be set.
+    /// Where the choice is not kept. The visitor is to be told so, and nothing to be granted.
     fn record(&self, choice: &RecordedChoice<'_>) -> io::Result<()>;
 }
 
