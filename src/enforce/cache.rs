@@ -4,6 +4,8 @@ use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
+use super::list;
+
 /// What `Cache-Control` says of a response that carries a cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheRule {
@@ -74,41 +76,9 @@ fn is_overruled(directive: &[u8], rule: CacheRule) -> bool {
 
 /// The directives of every `Cache-Control` line, without empty ones.
 fn directives(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(CACHE_CONTROL).iter().flat_map(|line| Directives(line.as_bytes()))
-}
-
-/// Splits at commas that stand in no quoted-string (RFC 9110 5.6.4).
-struct Directives<'l>(&'l [u8]);
-
-impl<'l> Iterator for Directives<'l> {
-    type Item = &'l [u8];
-
-    fn next(&mut self) -> Option<&'l [u8]> {
-        while !self.0.is_empty() {
-            let end = end_of_directive(self.0);
-            let directive = self.0[..end].trim_ascii();
-            self.0 = self.0.get(end + 1..).unwrap_or_default();
-            if !directive.is_empty() {
-                return Some(directive);
-            }
-        }
-        None
-    }
-}
-
-fn end_of_directive(line: &[u8]) -> usize {
-    let (mut quoted, mut escaped) = (false, false);
-    let end = line.iter().position(|&byte| {
-        let was_escaped = std::mem::take(&mut escaped);
-        match byte {
-            b'"' if !was_escaped => quoted = !quoted,
-            b'\\' if quoted && !was_escaped => escaped = true,
-            b',' => return !quoted,
-            _ => {}
-        }
-        false
-    });
-    end.unwrap_or(line.len())
+    let lines = headers.get_all(CACHE_CONTROL).iter();
+    let directives = lines.flat_map(|line| list::split(line.as_bytes(), b','));
+    directives.map(<[u8]>::trim_ascii).filter(|directive| !directive.is_empty())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! decided leaves in a [`Report`], which telemetry reads.
 
 mod cache;
+pub mod list;
 mod report;
 mod request;
 mod response;

@@ -1,7 +1,7 @@
 //! The cookies by which a choice is kept, and the removal of those that would contradict it.
 
 use crate::consent::{Ids, Rules, Written};
-use crate::cookie::domain::{self, Scope};
+use crate::cookie::{domain, name};
 
 /// The lines of `Set-Cookie` that store `granted` in a user agent on `host`, which sent cookies by
 /// the names for which `came` is true.
@@ -41,16 +41,10 @@ fn removal(name: &str) -> Written {
     Written { name: name.to_owned(), value: String::new(), max_age: 0, http_only: false }
 }
 
-/// The domains for which a cookie called `name` may be set on `host`: itself and its parents, up to
-/// the registrable one. `__Host-` cookies have none (RFC 6265bis 4.1.3.2).
+/// The domains for which a cookie called `name` may be set on `host`; none where its prefix forbids it.
 fn parents<'h>(name: &str, host: &'h str) -> impl Iterator<Item = &'h str> {
-    let prefix = name.get(..7).unwrap_or_default();
-    let host = (!prefix.eq_ignore_ascii_case("__Host-")).then_some(host);
-    let next = |domain: &&'h str| domain.split_once('.').map(|(_, parent)| parent);
-    let all = std::iter::successors(host, next);
-    all.take_while(move |domain| {
-        host.is_some_and(|host| domain::scope(host, Some(domain.as_bytes())) == Scope::Domain)
-    })
+    let is_free = !name::demands(name.as_bytes()).host;
+    domain::cookie_domains(host).take_while(move |_| is_free)
 }
 
 #[cfg(test)]
@@ -68,8 +62,8 @@ mod tests {
             ["a.data.example.fr", "data.example.fr", "example.fr"]
         );
         assert_eq!(parents("c", "data.ville.gouv.fr"), ["data.ville.gouv.fr", "ville.gouv.fr"]);
-        assert_eq!(parents("c", "127.0.0.1"), ["127.0.0.1"]);
-        assert!(parents("c", "localhost").is_empty());
+        // Where user agents take such a `Domain`, it is the host that they store.
+        assert!(parents("c", "127.0.0.1").is_empty() && parents("c", "localhost").is_empty());
         assert!(parents("__host-c", "data.example.fr").is_empty());
     }
 

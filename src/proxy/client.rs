@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::fields::{Field, Fields};
 use crate::config::Networks;
+use crate::enforce::list::split;
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -297,20 +298,6 @@ impl Element {
         }
         this
     }
-}
-
-/// The parts of `text` between separators that stand in no quoted-string.
-fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |&byte| {
-        let was_escaped = std::mem::take(&mut escaped);
-        match byte {
-            b'"' if !was_escaped => quoted = !quoted,
-            b'\\' if quoted && !was_escaped => escaped = true,
-            _ => return byte == separator && !quoted,
-        }
-        false
-    })
 }
 
 /// The value of a token or quoted-string (RFC 9110 5.6.4).

@@ -4,8 +4,8 @@
 //! HTTP around it.
 
 mod origin;
+mod proof;
 
-use std::io;
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
@@ -19,7 +19,6 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::Semaphore;
 
 use super::body::ResponseBody;
 use super::error::ProxyError;
@@ -32,16 +31,12 @@ use crate::consent::{Consent, Ids};
 use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
 use crate::policy::Context;
-use crate::telemetry::{ProofLog, RecordedChoice, charter_hash};
+use crate::telemetry::charter_hash;
 
 /// Everything below it is the firewall's own.
 const PREFIX: &str = "/.well-known/cookie-firewall/";
 const PREFERENCES: &str = "/.well-known/cookie-firewall/preferences";
 const LOGO: &str = "/.well-known/cookie-firewall/logo";
-
-/// Threads of the process that record choices at once. One holds the file; more than a few would only
-/// wait for it, and a disk that hangs would collect them.
-static WRITERS: Semaphore = Semaphore::const_new(4);
 
 /// How long user agents keep a logo.
 const LOGO_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=3600");
@@ -235,7 +230,9 @@ impl<'r> Visit<'r> {
             return self.answer_form(&ProxyError::CharterChanged, outcome, consent, gpc);
         }
         let granted = form.granted(rules, gpc);
-        let mut response = match self.prove(gateway, form.choice, granted).await {
+        let chosen =
+            proof::Chosen { at: self.now, language: self.language, choice: form.choice, granted };
+        let mut response = match proof::prove(gateway, self.site, chosen).await {
             Ok(()) => redirect(StatusCode::SEE_OTHER, &self.home("saved&")),
             // Whoever takes consent back is not to wait until somebody has made room on a disk (GDPR,
             // article 7(3)).
@@ -256,51 +253,6 @@ impl<'r> Visit<'r> {
             response.headers_mut().append(SET_COOKIE, line.expect("tools write ASCII"));
         }
         response
-    }
-
-    /// Has the choice recorded, on a thread that may wait for the disk; the visitor waits no longer
-    /// than for the portal.
-    async fn prove(&self, gateway: &Gateway, choice: page::Choice, granted: Ids) -> io::Result<()> {
-        let Some(proof) = gateway.proof.clone() else { return Ok(()) };
-        let limit = self.site.config.timeouts.first_byte;
-        let recorded = self.record(proof, choice, granted);
-        tokio::time::timeout(limit, recorded).await.unwrap_or_else(|_| {
-            gateway.telemetry.metrics.count_proof(false);
-            Err(io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer"))
-        })
-    }
-
-    async fn record(
-        &self,
-        proof: Arc<dyn ProofLog>,
-        choice: page::Choice,
-        granted: Ids,
-    ) -> io::Result<()> {
-        let turn = WRITERS.acquire().await.map_err(io::Error::other)?;
-        let (site, language, at) = (Arc::clone(self.site), self.language, self.now);
-        let record = move || {
-            // Until the disk has answered, whether or not the visitor still waits.
-            let _turn = turn;
-            let offers = page::offers(&site.config.consent);
-            let (granted, refused): (Vec<_>, Vec<_>) =
-                offers.partition(|offer| granted.contains(offer.ids));
-            let names = |offers: Vec<page::Offer<'_>>| -> Vec<_> {
-                offers.into_iter().map(|offer| offer.category.to_owned()).collect()
-            };
-            let (granted, refused) = (names(granted), names(refused));
-            let granted: Vec<_> = granted.iter().map(String::as_str).collect();
-            let refused: Vec<_> = refused.iter().map(String::as_str).collect();
-            proof.record(&RecordedChoice {
-                at,
-                site: &site.config.domain,
-                charter_hash: &site.pages.shown(&site, language).hash,
-                language: language.tag(),
-                choice: choice.as_str(),
-                granted: &granted,
-                refused: &refused,
-            })
-        };
-        tokio::task::spawn_blocking(record).await.map_err(io::Error::other)?
     }
 
     /// The page's address.
