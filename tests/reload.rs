@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
 use support::{CHARTER, DOMAIN, Firewall, Message, Origin, PATIENCE, Peer, Setup, setting};
 
@@ -74,7 +74,7 @@ fn a_broken_file_changes_nothing_and_shows() {
 fn what_is_in_flight_ends_as_it_began() {
     let (arrived, has_arrived) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
-    let may_go = std::sync::Mutex::new(may_go);
+    let may_go = Mutex::new(may_go);
     let origin = Origin::raw(move |peer, _| {
         while peer.request().is_some() {
             arrived.send(()).expect("the test waits");
@@ -201,4 +201,90 @@ fn a_process_takes_over_without_a_refused_connection() {
         stop.send(()).expect("the load runs");
         assert!(load.join().expect("no failed request") > 10);
     });
+}
+
+/// The series of an address, in `site`: whether it is up, or `None` where there is none.
+fn up(firewall: &Firewall, origin: &Origin) -> Option<bool> {
+    let labels = format!("{{site=\"{DOMAIN}\",upstream=\"{}\"}}", origin.address);
+    let metrics = firewall.metrics();
+    let mut samples = metrics.lines().filter_map(|line| {
+        line.strip_prefix("cookie_firewall_upstream_up")?.strip_prefix(&*labels)
+    });
+    samples.next().map(|value| value == " 1")
+}
+
+#[test]
+fn an_exchange_that_fails_after_a_reload_tells_nothing_of_the_upstream_since() {
+    let (arrived, has_arrived) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = Mutex::new(may_go);
+    let origin = Origin::raw(move |peer, _| {
+        while let Some(request) = peer.request() {
+            if request.first_line().contains("/fails") {
+                arrived.send(()).expect("the test waits");
+                may_go.lock().expect("one").recv_timeout(PATIENCE).expect("the test's word");
+                return;
+            }
+            peer.send(setting("200 OK", &[]));
+        }
+    });
+    let health = "[health]\neject_after = 1\neject_for = \"1 hour\"\n";
+    let with = |keys: &str| {
+        site(&origin, health).replacen("upstream", &format!("retries = 0\n{keys}upstream"), 1)
+    };
+    let firewall = Setup { sites: vec![with("")], ..Setup::new("") }.start();
+    let mut peer = firewall.connect();
+    peer.send(format!("GET /fails HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"));
+    has_arrived.recv_timeout(PATIENCE).expect("the request");
+    firewall.directory.write("0.site.toml", &with("upstream_connections = 9\n"));
+    assert_eq!(firewall.reload().0, 200);
+    go.send(()).expect("the origin waits");
+    assert_eq!(peer.response().status(), 502);
+    assert_eq!(up(&firewall, &origin), Some(true));
+    assert_eq!(get(&mut peer).status(), 200);
+}
+
+#[test]
+fn a_reload_that_is_refused_leaves_what_is_known_of_addresses() {
+    let origin = Origin::fixed("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+    let health = "[health]\npath = \"/health\"\ninterval = \"1 hour\"\n";
+    let before = Setup { sites: vec![site(&origin, health)], ..Setup::new("") };
+    let firewall = before.start();
+    firewall.wait_for("the first check", |f| up(f, &origin) == Some(false));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("bound");
+    let other = Origin::fixed("");
+    let both = format!("upstream = [\"{}\", \"{}\"]", origin.url(), other.url());
+    let changed = site(&origin, health).replace(&format!("upstream = \"{}\"", origin.url()), &both);
+    let keys = format!("http = [\"127.0.0.1:0\", \"{taken}\"]");
+    Setup { sites: vec![changed], ..Setup::new("").server(&keys) }.write(&firewall.directory);
+    let (status, text) = firewall.reload();
+    assert_eq!(status, 409, "{text}");
+    assert_eq!(up(&firewall, &origin), Some(false));
+    assert_eq!(up(&firewall, &other), None, "an address that was never in use");
+}
+
+#[test]
+fn an_address_that_is_no_longer_in_use_is_no_longer_counted() {
+    let (one, other) =
+        (Origin::fixed(setting("200 OK", &[])), Origin::fixed(setting("200 OK", &[])));
+    let health = "[health]\npath = \"/health\"\ninterval = \"1 hour\"\n";
+    let checks = |firewall: &Firewall, origin: &Origin| {
+        let address = origin.address.to_string();
+        let labels = [("upstream", address.as_str()), ("result", "good")];
+        firewall.metric("cookie_firewall_upstream_checks_total", &labels)
+    };
+    let setup = Setup { sites: vec![site(&one, health)], ..Setup::new("") };
+    let firewall = setup.start();
+    firewall.wait_for("the first check", |f| checks(f, &one) == 1.0);
+    // The same address with another upstream around it goes on counting.
+    let more = format!("{health}[pool]\nidle = \"9 s\"\n");
+    firewall.directory.write("0.site.toml", &site(&one, &more));
+    assert_eq!(firewall.reload().0, 200);
+    firewall.wait_for("the second check", |f| checks(f, &one) == 2.0);
+    firewall.directory.write("0.site.toml", &site(&other, health));
+    assert_eq!(firewall.reload().0, 200);
+    firewall.wait_for("the other's first check", |f| checks(f, &other) == 1.0);
+    let address = one.address.to_string();
+    assert!(!firewall.metrics().contains(&address), "{}", firewall.metrics());
 }

@@ -296,6 +296,16 @@ impl Metrics {
         self.proofs.with_label_values(&[if written { WRITTEN } else { FAILED }]).inc();
     }
 
+    /// Ends the series of an address that the upstream of the site `domain` has no longer.
+    pub fn forget_address(&self, domain: &str, address: &str) {
+        // What is not there need not be removed.
+        let _ = self.upstream_up.remove_label_values(&[domain, address]);
+        let _ = self.upstream_ejections.remove_label_values(&[domain, address]);
+        for result in ["good", "bad"] {
+            let _ = self.upstream_checks.remove_label_values(&[domain, address, result]);
+        }
+    }
+
     /// The gauge of open connections on a listener.
     #[must_use]
     pub fn connections(&self, listener: &str) -> IntGauge {

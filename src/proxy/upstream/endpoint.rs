@@ -9,7 +9,6 @@ use super::Purpose;
 use super::health::Health;
 use super::resolve::{Lookup, Resolved};
 use crate::config::{self, HttpVersion};
-use crate::telemetry::{AddressMetrics, Metrics};
 
 /// An address and its state.
 pub struct Endpoint {
@@ -34,14 +33,12 @@ impl Endpoint {
         config: &config::Address,
         site: &config::Site,
         authority: &Authority,
-        metrics: &Metrics,
         lookup: &Lookup,
     ) -> Self {
-        let counters = AddressMetrics::new(metrics, &site.domain, &config.to_string());
         let health = site.upstream.health.clone();
         Self {
             resolved: Resolved::new(&config.host, config.port, Lookup::clone(lookup)),
-            health: Health::new(health, &site.domain, config, counters, Instant::now()),
+            health: Health::new(health, &site.domain, config, Instant::now()),
             authority: authority.clone(),
             in_flight: AtomicUsize::new(0),
             version: site.upstream.version,

@@ -3,6 +3,7 @@
 //! State alone, with the time handed in; `check.rs` asks, and the exchanges report what they met.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -13,10 +14,12 @@ use crate::telemetry::AddressMetrics;
 /// The health of one address.
 pub struct Health {
     config: config::Health,
-    /// Who it is, in the log.
+    /// Who it is, in the log and the metrics.
     site: Box<str>,
     address: Box<str>,
-    metrics: AddressMetrics,
+    /// Where it is shown, while it is that of an address in use. What comes before and after an
+    /// upstream has the same series.
+    metrics: Mutex<Option<AddressMetrics>>,
     /// What times are counted from.
     epoch: Instant,
     /// Failed exchanges in a row.
@@ -40,16 +43,14 @@ impl Health {
         config: config::Health,
         site: &str,
         address: &config::Address,
-        metrics: AddressMetrics,
         now: Instant,
     ) -> Self {
-        metrics.up.set(1);
         Self {
             is_known: AtomicBool::new(config.path.is_none()),
             config,
             site: site.into(),
             address: address.to_string().into(),
-            metrics,
+            metrics: Mutex::new(None),
             epoch: now,
             failures: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
@@ -58,6 +59,17 @@ impl Health {
             is_down: AtomicBool::new(false),
             contrary: AtomicU32::new(0),
         }
+    }
+
+    /// The address, as the series of its health have it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Shows it in `metrics` from now on, or nowhere any more.
+    pub fn show_in(&self, metrics: Option<AddressMetrics>, now: Instant) {
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
+        self.show(now, |_| {});
     }
 
     /// Whether checks, where there are any, have been answered once.
@@ -93,25 +105,33 @@ impl Health {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let enough = failures >= self.config.eject_after;
         let on_probation = self.on_probation.load(Ordering::Relaxed);
-        if (enough || on_probation) && self.ejection_left(now).is_none() {
-            self.eject(now);
+        let before = self.ejected_until.load(Ordering::Relaxed);
+        if (enough || on_probation) && self.left_of(before, now).is_none() {
+            self.eject(before, now);
         }
     }
 
-    fn eject(&self, now: Instant) {
-        let until = self.millis(now + self.config.eject_for);
-        self.ejected_until.store(until.max(1), Ordering::Relaxed);
+    /// Ejects the address, which was so until `before`. Of several exchanges that fail at the same
+    /// time, one does.
+    fn eject(&self, before: u64, now: Instant) {
+        let until = self.millis(now + self.config.eject_for).max(1);
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        if self.ejected_until.compare_exchange(before, until, success, failure).is_err() {
+            return;
+        }
         self.on_probation.store(true, Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
-        self.metrics.ejections.inc();
-        self.metrics.up.set(0);
+        self.show(now, |metrics| metrics.ejections.inc());
         let time = self.config.eject_for;
         tracing::warn!(site = %self.site, upstream = %self.address, ?time, "ejected after failures in a row");
         self.ejected.notify_one();
     }
 
     fn ejection_left(&self, now: Instant) -> Option<Duration> {
-        let until = self.ejected_until.load(Ordering::Relaxed);
+        self.left_of(self.ejected_until.load(Ordering::Relaxed), now)
+    }
+
+    fn left_of(&self, until: u64, now: Instant) -> Option<Duration> {
         // Nearly always so; the clock's arithmetic is not worth it.
         if until == 0 {
             return None;
@@ -132,15 +152,13 @@ impl Health {
             while let Some(left) = self.ejection_left(Instant::now()) {
                 tokio::time::sleep(left).await;
             }
-            self.show(Instant::now());
+            self.show(Instant::now(), |_| {});
             tracing::info!(site = %self.site, upstream = %self.address, "may be tried again");
         }
     }
 
     /// A check was answered. The first decides on its own, as nothing is known before it.
     pub fn checked(&self, is_good: bool, now: Instant) {
-        let counter = if is_good { &self.metrics.good_checks } else { &self.metrics.bad_checks };
-        counter.inc();
         let is_down = self.is_down.load(Ordering::Relaxed);
         let is_first = !self.is_known();
         let needed = if is_good { self.config.healthy_after } else { self.config.unhealthy_after };
@@ -148,14 +166,19 @@ impl Health {
             self.contrary.store(0, Ordering::Relaxed);
         } else if self.contrary.fetch_add(1, Ordering::Relaxed) + 1 >= needed || is_first {
             self.contrary.store(0, Ordering::Relaxed);
-            self.turn(!is_down, now);
+            self.turn(!is_down);
         }
         self.is_known.store(true, Ordering::Relaxed);
+        self.show(
+            now,
+            |metrics| {
+                if is_good { metrics.good_checks.inc() } else { metrics.bad_checks.inc() }
+            },
+        );
     }
 
-    fn turn(&self, is_down: bool, now: Instant) {
+    fn turn(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
-        self.show(now);
         if is_down {
             tracing::warn!(site = %self.site, upstream = %self.address, "down, by its health checks");
         } else {
@@ -163,8 +186,14 @@ impl Health {
         }
     }
 
-    fn show(&self, now: Instant) {
-        self.metrics.up.set(i64::from(self.is_up(now)));
+    /// Shows how it is, and counts what has happened, if it is shown anywhere.
+    fn show(&self, now: Instant, count: impl FnOnce(&AddressMetrics)) {
+        // Looked at while it is held, so that what is seen last is shown last.
+        let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = &*metrics {
+            metrics.up.set(i64::from(self.is_up(now)));
+            count(metrics);
+        }
     }
 }
 
@@ -184,8 +213,14 @@ mod tests {
             eject_for: Duration::from_secs(10),
         };
         let address = config::Address { tls: false, host: "a".into(), port: 1, weight: 1 };
-        let metrics = AddressMetrics::new(&Metrics::new(), "site", "a:1");
-        Health::new(config, "site", &address, metrics, now)
+        let health = Health::new(config, "site", &address, now);
+        health.show_in(Some(AddressMetrics::new(&Metrics::new(), "site", "a:1")), now);
+        health
+    }
+
+    /// What `metric` is of the address.
+    fn shown<T>(health: &Health, metric: impl FnOnce(&AddressMetrics) -> T) -> T {
+        metric(health.metrics.lock().expect("no panic").as_ref().expect("it is shown"))
     }
 
     #[test]
@@ -199,11 +234,34 @@ mod tests {
         assert!(health.takes(5, start), "not in a row");
         health.failed(start);
         assert!(!health.is_up(start) && !health.is_up(after(9)));
-        assert_eq!(health.metrics.up.get(), 0);
+        assert_eq!(shown(&health, |m| m.up.get()), 0);
         // What was in flight fails too, and does not make it longer.
         health.failed(after(5));
         assert!(health.is_up(after(10)));
-        assert_eq!(health.metrics.ejections.get(), 1);
+        assert_eq!(shown(&health, |m| m.ejections.get()), 1);
+    }
+
+    #[test]
+    fn exchanges_that_fail_at_the_same_time_eject_once() {
+        let start = Instant::now();
+        let health = health(None, start);
+        health.failed(start);
+        health.failed(start);
+        // One more of those has seen, before, that the address was not ejected.
+        health.eject(0, start);
+        assert_eq!(shown(&health, |m| m.ejections.get()), 1);
+    }
+
+    #[test]
+    fn what_is_no_longer_in_use_is_no_longer_shown() {
+        let start = Instant::now();
+        let old = health(None, start);
+        let up = shown(&old, |m| m.up.clone());
+        old.show_in(None, start);
+        old.failed(start);
+        old.failed(start);
+        assert!(!old.is_up(start));
+        assert_eq!(up.get(), 1, "the series is another upstream's now");
     }
 
     #[test]
@@ -245,9 +303,9 @@ mod tests {
         for (number, (is_good, is_up)) in checks.into_iter().enumerate() {
             health.checked(is_good, now);
             assert_eq!(health.is_up(now), is_up, "check {number}");
-            assert_eq!(health.metrics.up.get(), i64::from(is_up), "check {number}");
+            assert_eq!(shown(&health, |m| m.up.get()), i64::from(is_up), "check {number}");
         }
         assert!(health.is_known());
-        assert_eq!((health.metrics.good_checks.get(), health.metrics.bad_checks.get()), (4, 7));
+        assert_eq!(shown(&health, |m| (m.good_checks.get(), m.bad_checks.get())), (4, 7));
     }
 }

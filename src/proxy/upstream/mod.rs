@@ -32,7 +32,7 @@ pub use lease::Lease;
 
 use super::error::UpstreamError;
 use crate::config::{self, HttpVersion};
-use crate::telemetry::{Metrics, UpstreamMetrics};
+use crate::telemetry::{AddressMetrics, Metrics, UpstreamMetrics};
 use balance::{Balance, Candidate};
 use connect::{Connector, Speaks};
 use endpoint::Endpoint;
@@ -81,7 +81,7 @@ impl Upstreams {
     ) -> Arc<Self> {
         let config = &site.upstream;
         let (host, authority) = names(site);
-        let endpoint = |address| Endpoint::new(address, site, &authority, metrics, lookup);
+        let endpoint = |address| Endpoint::new(address, site, &authority, lookup);
         let pools = || config.addresses.iter().map(|_| Pool::default()).collect();
         Arc::new(Self {
             domain: site.domain.clone(),
@@ -109,6 +109,27 @@ impl Upstreams {
         let now = Instant::now();
         self.endpoints.iter().all(|endpoint| endpoint.health.is_known())
             && self.endpoints.iter().any(|endpoint| endpoint.health.is_up(now))
+    }
+
+    /// The site and the addresses, as the series of their health have them.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.endpoints.iter().map(|endpoint| (&*self.domain, endpoint.health.address()))
+    }
+
+    /// Shows the health of each address from now on. Until then it is prepared and not in use, and
+    /// the one before it is shown.
+    pub fn show(&self, metrics: &Metrics) {
+        for endpoint in &self.endpoints {
+            let metrics = AddressMetrics::new(metrics, &self.domain, endpoint.health.address());
+            endpoint.health.show_in(Some(metrics), Instant::now());
+        }
+    }
+
+    /// Shows the health of no address any more, whatever exchanges that are in flight still meet.
+    pub fn hide(&self) {
+        for endpoint in &self.endpoints {
+            endpoint.health.show_in(None, Instant::now());
+        }
     }
 
     /// Resolves names and checks health until it is dropped.
