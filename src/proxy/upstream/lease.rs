@@ -53,19 +53,16 @@ impl Place {
 
     /// Where a new connection may be one for many, one exchange connects and the others wait.
     async fn connect_or_share(&self, purpose: Purpose) -> Result<(Carrier, bool), UpstreamError> {
-        if !self.endpoint().may_share(purpose) {
-            return Ok((self.connect(purpose).await?, false));
+        let mut turn = None;
+        if self.endpoint().may_share(purpose) {
+            turn = Some(self.pool().connecting.lock().await);
+            let rules = self.upstreams.rules(self.endpoint, Instant::now());
+            if let Some(carrier) = self.pool().reuse(&rules, purpose, true) {
+                return Ok((carrier, true));
+            }
         }
-        let turn = self.pool().connecting.lock().await;
-        let rules = self.upstreams.rules(self.endpoint, Instant::now());
-        if let Some(carrier) = self.pool().reuse(&rules, purpose, true) {
-            return Ok((carrier, true));
-        }
-        if !self.endpoint().may_share(purpose) {
-            // The one before has found out.
-            drop(turn);
-            return Ok((self.connect(purpose).await?, false));
-        }
+        // The one before may have found out that there is nothing to wait for.
+        let _turn = turn.filter(|_| self.endpoint().may_share(purpose));
         Ok((self.connect(purpose).await?, false))
     }
 
