@@ -4,10 +4,17 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
 
-use support::{CHARTER, DOMAIN, Firewall, Message, Origin, Peer, Setup, setting};
+use support::{CHARTER, DOMAIN, Firewall, Message, Origin, PATIENCE, Peer, Setup, setting};
 
 const TRUSTED: &str = "trusted_proxies = [\"127.0.0.0/8\"]";
+
+/// Longer than a connection is idle before it is parked.
+const SHORT_HEADS: &str = "[timeouts]\nrequest_head = \"3 s\"\n";
+
+/// What an idle connection has left at a stop.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 fn site(origin: &Origin, more: &str) -> String {
     format!("upstream = \"{}\"\n{more}\n{CHARTER}", origin.url())
@@ -234,7 +241,7 @@ fn a_body_that_trickles_is_cut_and_one_that_earns_its_time_is_not() {
         trickle.send(format!("POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 1000\r\n\r\n"));
         scope.spawn(move || {
             // A byte, and then another, for as long as anybody reads them.
-            while stopped.recv_timeout(std::time::Duration::from_millis(100)).is_err() {
+            while stopped.recv_timeout(Duration::from_millis(100)).is_err() {
                 if trickle.stream().get_mut().write_all(b"x").is_err() {
                     return;
                 }
@@ -291,4 +298,90 @@ fn wildcard_aliases_stand_for_one_label() {
     assert_eq!(ask("a.b.portal.example").status(), 421);
     assert_eq!(ask(".portal.example").status(), 421);
     assert_eq!(ask("*.portal.example").status(), 421);
+}
+
+/// The public connections that are parked.
+fn parked(firewall: &Firewall) -> f64 {
+    firewall.metric("cookie_firewall_idle_connections", &[("listener", "http")])
+}
+
+#[test]
+fn what_is_left_behind_a_request_has_the_time_of_a_head() {
+    let firewall = Setup::new(&site(&origin(), "")).main(SHORT_HEADS).start();
+    let mut peer = firewall.connect();
+    peer.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\nGE"));
+    assert_eq!(peer.response().status(), 200);
+    let since = Instant::now();
+    assert!(peer.is_closed(), "a head that does not come to its end");
+    // That it was looked at meanwhile does not begin its time again.
+    assert!(since.elapsed() < Duration::from_millis(4900), "after {:?}", since.elapsed());
+    firewall.wait_for("the count", |f| errors(f, "timeout") == 1.0);
+}
+
+#[test]
+fn what_is_left_behind_a_request_may_become_one() {
+    let firewall = Setup::new(&site(&origin(), "")).start();
+    let mut peer = firewall.connect();
+    let request = format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n");
+    peer.send(format!("{request}GE"));
+    assert_eq!(peer.response().status(), 200);
+    // By the time that another one is parked, this one has been looked at.
+    let mut other = firewall.connect();
+    assert_eq!(get(&mut other, b"").status(), 200);
+    firewall.wait_for("the idle connection", |f| parked(f) == 1.0);
+    peer.send(&request[2..]);
+    assert_eq!(peer.response().status(), 200);
+    firewall.wait_for("the other idle connection", |f| parked(f) == 2.0);
+}
+
+#[test]
+fn an_empty_line_behind_a_body_begins_no_request() {
+    let mut firewall = Setup::new(&site(&origin(), "")).start();
+    let mut peer = firewall.connect();
+    for _ in 0..2 {
+        // What old clients send (RFC 9112 2.2).
+        let head = format!("POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 2\r\n\r\n");
+        assert_eq!(peer.send(format!("{head}ok\r\n")).response().status(), 200);
+        firewall.wait_for("the idle connection", |f| parked(f) == 1.0);
+    }
+    let stops = Instant::now();
+    firewall.begin_stop();
+    assert!(peer.is_closed());
+    firewall.stop();
+    assert!(stops.elapsed() < PATIENCE, "it holds nothing up");
+}
+
+#[test]
+fn a_connection_that_becomes_idle_at_a_stop_has_its_second() {
+    let mut firewall = Setup::new(&site(&origin(), "")).start();
+    let mut first = firewall.connect();
+    assert_eq!(get(&mut first, b"").status(), 200);
+    // So long is the second one not idle yet when the first one is.
+    std::thread::sleep(LAST_REQUEST / 2);
+    let mut second = firewall.connect();
+    assert_eq!(get(&mut second, b"").status(), 200);
+    firewall.wait_for("the idle connection", |f| parked(f) == 1.0);
+    drop(first);
+    firewall.wait_for("its end", |f| parked(f) == 0.0);
+    let stops = Instant::now();
+    firewall.begin_stop();
+    assert!(second.is_closed());
+    assert!(stops.elapsed() >= LAST_REQUEST, "after {:?}", stops.elapsed());
+    firewall.stop();
+}
+
+#[test]
+fn many_idle_connections_have_their_whole_time() {
+    let firewall = Setup::new(&site(&origin(), "")).main(SHORT_HEADS).start();
+    // So many that they are parked after a part of a second.
+    let mut peers: Vec<Peer> = (0..128).map(|_| firewall.connect()).collect();
+    for peer in &mut peers {
+        assert_eq!(get(peer, b"").status(), 200);
+    }
+    let last = peers.last_mut().expect("there are some");
+    let since = Instant::now();
+    assert!(last.is_closed());
+    // The answer is on its way for a moment.
+    let expected = Duration::from_millis(2900);
+    assert!(since.elapsed() >= expected, "after {:?}", since.elapsed());
 }

@@ -320,3 +320,18 @@ fn a_connection_that_ends_in_the_handshake_is_no_fault() {
         f.metric("cookie_firewall_connections", &[("listener", "https")]) == 0.0
     });
 }
+
+#[test]
+fn a_head_over_tls_that_does_not_come_to_its_end_is_counted() {
+    let authority = Authority::new();
+    let origin = Origin::fixed(setting("200 OK", &[]));
+    let heads = "[timeouts]\nrequest_head = \"3 s\"\n";
+    let firewall = secured(&authority, &origin, "").main(heads).start();
+    let connect = || tls::connect(&client(&authority), firewall.https[0], DOMAIN);
+    let (mut alone, mut behind) = (connect(), connect());
+    alone.send("GE");
+    behind.send(format!("GET / HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\nGE"));
+    assert_eq!(behind.response().status(), 200);
+    assert!(alone.is_closed() && behind.is_closed());
+    faults(&firewall, "https", "timeout", 2.0);
+}

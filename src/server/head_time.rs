@@ -23,16 +23,23 @@ pub(super) struct HeadTime {
 struct State {
     /// What the end is counted from.
     epoch: Instant,
-    /// When it ends, in nanoseconds; 0 while no head is waited for.
+    /// When it ends, in nanoseconds; 0 while no head is waited for, but for the first.
     end: AtomicU64,
     has_ended: AtomicBool,
 }
 
 impl HeadTime {
-    /// For heads that are to come within `limit`.
-    pub(super) fn new(limit: Duration) -> Self {
-        let (end, has_ended) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { state: Arc::new(State { epoch: Instant::now(), end, has_ended }), limit }
+    /// For heads that are to come within `limit` each, the first of them within `first`.
+    pub(super) fn new(limit: Duration, first: Duration) -> Self {
+        let epoch = Instant::now();
+        let state = State { epoch, end: AtomicU64::new(0), has_ended: AtomicBool::new(false) };
+        state.set(epoch + first);
+        Self { state: Arc::new(state), limit }
+    }
+
+    /// What is left of the time for the head that is waited for; all of it, where none is yet.
+    pub(super) fn left(&self) -> Duration {
+        self.state.end().map_or(self.limit, |end| end.saturating_duration_since(Instant::now()))
     }
 
     /// Ready at `until`, or before that if the time for a head ends: says whether it did. hyper is
@@ -65,7 +72,13 @@ impl State {
 
     fn set(&self, end: Instant) {
         let end = end.saturating_duration_since(self.epoch).as_nanos();
-        self.end.store(u64::try_from(end).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
+        // Nobody waits longer for the first head than was said at the beginning.
+        let end = match self.end.load(Ordering::Relaxed) {
+            0 => end,
+            first => first.min(end),
+        };
+        self.end.store(end, Ordering::Relaxed);
         self.has_ended.store(false, Ordering::Relaxed);
     }
 }
@@ -110,15 +123,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_has_its_time() {
-        let time = HeadTime::new(Duration::from_millis(20));
+        let limit = Duration::from_millis(20);
+        let time = HeadTime::new(limit, limit);
+        drop(time.sleep(limit));
         let soon = || Instant::now() + Duration::from_millis(60);
         assert!(!time.ends_before(soon()).await, "none is waited for");
+        assert_eq!(time.left(), limit);
         let start = Instant::now();
-        let head = time.sleep_until(start + Duration::from_millis(20));
+        let head = time.sleep_until(start + limit);
         assert!(!time.ends_before(start + Duration::from_millis(1)).await);
+        assert!(time.left() < limit);
         assert!(time.ends_before(soon()).await);
-        assert!(start.elapsed() >= Duration::from_millis(20));
+        assert!(start.elapsed() >= limit);
         head.await;
         assert!(!time.ends_before(soon()).await, "it has come");
+    }
+
+    #[test]
+    fn the_first_head_may_have_less_time_than_the_others() {
+        let (limit, first) = (Duration::from_secs(60), Duration::from_secs(4));
+        let time = HeadTime::new(limit, first);
+        let head = time.sleep(limit);
+        assert!(time.left() <= first);
+        drop(head);
+        let _head = time.sleep(limit);
+        assert!(time.left() > first);
     }
 }

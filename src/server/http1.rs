@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -14,14 +15,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
-use super::accepted::Accepted;
-use super::bound::Role;
 use super::connection::{Clear, LAST_REQUEST, Serving, Terms, stopped};
 use super::fault::{Ended, Fault};
 use super::first_bytes::Begun;
 use super::head_time::HeadTime;
+use super::kept::{Kept, stream_of};
 use super::lot::Idle;
-use super::parking::{self, Busy, Exchanges, Kept, Sending, Still};
+use super::parking::{Busy, Sending, Still, Tally};
 use super::shared::Shared;
 use super::stalling::Quiet;
 use crate::config::Limits;
@@ -41,16 +41,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let client = kept(client, &terms);
-    let mut stream = Begun::new(Kept::new(stream));
-    loop {
-        let spoken = Box::pin(speak(&mut serving, stream, &client, &terms)).await?;
-        let Some(idle) = spoken else { return Ok(()) };
-        stream = idle;
-        if !wake(&mut serving, &mut stream, &terms).await? {
-            let _ = stream.shutdown().await;
+    let mut silent = Silent::new(stream, &terms);
+    while let Some(again) = Box::pin(speak(&mut serving, silent, &client, &terms)).await? {
+        silent = again;
+        if silent.has_begun() {
+            continue;
+        }
+        if !wake(&mut serving, &mut silent, &terms).await? {
+            let _ = silent.stream.shutdown().await;
             return Ok(());
         }
     }
+    Ok(())
 }
 
 /// As [`serve`], on a socket in clear text: where it becomes idle, it is parked, and this is over.
@@ -61,19 +63,17 @@ pub(super) async fn serve_socket(
     terms: Terms,
 ) -> Result<(), Ended> {
     let client = kept(client, &terms);
-    let mut stream = Begun::new(Kept::new(stream));
-    while let Some(idle) = speak(&mut serving, stream, &client, &terms).await? {
-        if idle.unread().is_empty() && idle.get_ref().get_ref().unread().is_empty() {
-            drop(client);
-            let socket = idle.into_inner().into_inner().into_inner().into_inner().into_std()?;
-            let Some((open, _)) = Arc::into_inner(terms.open) else { return Ok(()) };
-            let role = Role::Http { proxied: false };
-            let accepted = Accepted { stream: socket, peer: terms.peer, role, open };
-            let patience = terms.timeouts.request_head.saturating_sub(parking::AFTER);
-            serving.lot.park(accepted, patience);
-            return Ok(());
+    let mut silent = Silent::new(stream, &terms);
+    while let Some(again) = speak(&mut serving, silent, &client, &terms).await? {
+        silent = again;
+        if silent.has_begun() || !silent.stream.get_ref().get_ref().unread().is_empty() {
+            continue;
         }
-        stream = idle;
+        drop(client);
+        let socket = silent.stream.into_inner().into_inner().into_inner().into_inner();
+        let Some((open, _)) = Arc::into_inner(terms.open) else { return Ok(()) };
+        serving.lot.park(socket.into_std()?, terms.peer, open, silent.left);
+        return Ok(());
     }
     Ok(())
 }
@@ -84,13 +84,42 @@ fn kept(client: Client, terms: &Terms) -> Arc<Client> {
     Arc::new(client.kept_by(Arc::new(move || Box::new(Arc::clone(&open)))))
 }
 
+/// A connection while nothing is spoken on it: before the first request, or after one. Another one may
+/// have begun, of which there was nothing more for a while.
+struct Silent<S> {
+    stream: Begun<Kept<S>>,
+    /// What is left of the time for the next request's head.
+    left: Duration,
+}
+
+impl<S> Silent<S> {
+    /// Before the first request.
+    fn new(stream: S, terms: &Terms) -> Self {
+        Self { stream: Begun::new(Kept::new(stream)), left: terms.timeouts.request_head }
+    }
+
+    /// After a request. Where another one has begun, that was read before the answer to the one ahead
+    /// of it was written: the connection is not quiet, though it seems so.
+    fn again(stream: Begun<Kept<S>>, left: Duration, quiet: &Quiet) -> Self {
+        let silent = Self { stream, left };
+        if silent.has_begun() {
+            quiet.ends();
+        }
+        silent
+    }
+
+    fn has_begun(&self) -> bool {
+        !self.stream.unread().is_empty()
+    }
+}
+
 /// Speaks until the connection ends, or until it has been idle for a while: then it is returned.
 async fn speak<S>(
     serving: &mut Serving,
-    stream: Begun<Kept<S>>,
+    Silent { stream, left }: Silent<S>,
     client: &Arc<Client>,
     terms: &Terms,
-) -> Result<Option<Begun<Kept<S>>>, Ended>
+) -> Result<Option<Silent<S>>, Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -100,18 +129,18 @@ where
         shared: Arc::clone(&serving.shared),
         client: Arc::clone(client),
         quiet: terms.quiet.clone(),
-        exchanges: Exchanges::default(),
+        tally: Tally::default(),
     });
     let busy = Busy::new(&serving.busy);
-    let head = HeadTime::new(terms.timeouts.request_head);
+    let head = HeadTime::new(terms.timeouts.request_head, left);
     let talk = Arc::clone(&conversation);
-    let service = service_fn(move |request| Exchange::new(&talk).answer(request));
+    let service = service_fn(move |request| Answering::new(&talk).answer(request));
     let builder = builder(terms, head.clone());
     let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut stop = pin!(stopped(&mut serving.stopping, LAST_REQUEST));
     let mut is_leaving = false;
     let result = loop {
-        let mut still = pin!(conversation.exchanges.stand_still(&terms.quiet, &busy, &head));
+        let mut still = pin!(conversation.tally.stand_still(&terms.quiet, &busy, &head));
         let mut is_watched = false;
         let turn = poll_fn(|cx| {
             if let Poll::Ready(end) = Pin::new(&mut connection).poll(cx) {
@@ -125,7 +154,7 @@ where
             }
             // Nothing stands still in the middle of an exchange, and at its end it is looked at: what
             // has happened by then is still to be seen.
-            if is_watched && !is_stopping && conversation.exchanges.are_under_way() {
+            if is_watched && !is_stopping && conversation.tally.is_under_way() {
                 return Poll::Pending;
             }
             is_watched = true;
@@ -137,24 +166,23 @@ where
                 is_leaving = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            Turn::Still(Still::Idle) if !is_leaving => {
-                // Nothing is under way, so it ends at once, and its stream stays open.
-                keep.set(true);
-                Pin::new(&mut connection).graceful_shutdown();
-                let ended = (&mut connection).await;
-                keep.set(false);
-                if ended.is_ok()
-                    && let Some(parts) = connection.into_parts()
-                {
-                    let mut stream = parts.io.into_inner();
-                    stream.put_back(&parts.read_buf);
-                    return Ok(Some(stream));
+            // One that becomes idle at a stop is left where it is, and has its second there.
+            Turn::Still(Still::Idle) if !is_leaving && !conversation.shared.is_stopping() => {
+                let left = head.left();
+                match keep.end(&mut connection).await {
+                    Poll::Pending => is_leaving = true,
+                    Poll::Ready(Err(_)) => return Ok(None),
+                    Poll::Ready(Ok(())) => {
+                        let stream = connection.into_parts().map(stream_of);
+                        return Ok(stream.map(|stream| Silent::again(stream, left, &terms.quiet)));
+                    }
                 }
-                return Ok(None);
             }
             Turn::Still(_) => {}
         }
     };
+    // Asked before the farewell, which TLS writes.
+    let was_quiet = terms.quiet.is_there();
     if result.is_err()
         && let Some(parts) = connection.into_parts()
     {
@@ -163,7 +191,7 @@ where
     }
     match result {
         // An idle connection ends in the same way, and that is no fault.
-        Err(error) if error.is_timeout() && !terms.quiet.is_there() => {
+        Err(error) if error.is_timeout() && !was_quiet => {
             Err(Fault::Timeout("a request's head").into())
         }
         Err(error) => {
@@ -187,15 +215,15 @@ struct Conversation {
     shared: Arc<Shared>,
     client: Arc<Client>,
     quiet: Quiet,
-    exchanges: Exchanges,
+    tally: Tally,
 }
 
 /// One exchange, from its request's head to the end of its response's body.
-struct Exchange(Arc<Conversation>);
+struct Answering(Arc<Conversation>);
 
-impl Exchange {
+impl Answering {
     fn new(conversation: &Arc<Conversation>) -> Self {
-        conversation.exchanges.begin();
+        conversation.tally.begin();
         Self(Arc::clone(conversation))
     }
 
@@ -214,21 +242,26 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.exchanges.end();
+        self.0.tally.end();
     }
 }
 
-/// Waits for the next request on a connection that is parked; says whether one begins to come.
-async fn wake<S>(serving: &mut Serving, stream: &mut Begun<S>, terms: &Terms) -> Result<bool, Ended>
+/// Waits for the next request on a connection that is parked; says whether one begins to come. It has
+/// its whole time then.
+async fn wake<S>(
+    serving: &mut Serving,
+    silent: &mut Silent<S>,
+    terms: &Terms,
+) -> Result<bool, Ended>
 where
     S: AsyncRead + Unpin,
 {
     let _idle = Idle::new(&terms.idle);
-    let patience = terms.timeouts.request_head.saturating_sub(parking::AFTER);
+    let left = std::mem::replace(&mut silent.left, terms.timeouts.request_head);
     tokio::select! {
-        read = tokio::time::timeout(patience, stream.read_few()) => match read {
+        read = tokio::time::timeout(left, silent.stream.read_few()) => match read {
             Ok(count) => Ok(count? > 0),
             Err(_) => Ok(false),
         },

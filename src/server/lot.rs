@@ -52,8 +52,7 @@ struct Arrival {
 impl Entrance {
     /// Parks a connection for as long as `patience`. Without a lot it is closed, as all are when the
     /// firewall stops.
-    pub(super) fn park(&self, accepted: Accepted, patience: Duration) {
-        let Accepted { stream, peer, open, .. } = accepted;
+    pub(super) fn park(&self, stream: TcpStream, peer: SocketAddr, open: Open, patience: Duration) {
         let until = tick(self.epoch, Instant::now() + patience) + 1;
         let is_own = stream.peer_addr().is_ok_and(|own| own == peer);
         let parked = Box::new(Parked { stream, until, open });
@@ -135,7 +134,13 @@ impl Lot {
         while closes.is_none() || !self.parked.is_empty() {
             let next = self.next_end().into_iter().chain(closes).min();
             tokio::select! {
-                () = &mut stop, if closes.is_none() => closes = Some(Instant::now() + LAST_REQUEST),
+                () = &mut stop, if closes.is_none() => {
+                    closes = Some(Instant::now() + LAST_REQUEST);
+                    // What was on its way has its time as well.
+                    while let Ok(arrival) = self.arrivals.try_recv() {
+                        self.park(arrival);
+                    }
+                }
                 Some(arrival) = self.arrivals.recv() => self.park(arrival),
                 ready = self.events.readable() => {
                     let Ok(mut ready) = ready else { return };

@@ -19,6 +19,7 @@ mod frames;
 mod head_time;
 mod http1;
 mod http2;
+mod kept;
 mod listening;
 mod lot;
 mod parking;

@@ -4,23 +4,21 @@
 //! lives. Most connections of a portal do nothing most of the time. One that has been idle for a while
 //! is taken out of hyper's hands, and given back with the first bytes of its next request.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::head_time::HeadTime;
 use super::stalling::Quiet;
 use crate::proxy::{BodyError, ResponseBody};
 
 /// How long a connection does nothing before it is parked, twice as long at most.
-pub(super) const AFTER: Duration = Duration::from_secs(2);
+const AFTER: Duration = Duration::from_secs(2);
 
 /// Where more than [`FEW`] connections of the worker are not parked, the time is as much shorter as there
 /// are more of them: what they take together is given back before others need as much.
@@ -52,14 +50,14 @@ impl Drop for Busy {
     }
 }
 
-/// The exchanges of a connection.
+/// How many exchanges of a connection have begun, and how many have ended.
 #[derive(Debug, Default)]
-pub(super) struct Exchanges {
+pub(super) struct Tally {
     begun: AtomicU64,
     ended: AtomicU64,
 }
 
-impl Exchanges {
+impl Tally {
     /// One more has begun.
     pub(super) fn begin(&self) {
         self.begun.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +69,7 @@ impl Exchanges {
     }
 
     /// Whether any is under way.
-    pub(super) fn are_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         self.begun() != self.ended.load(Ordering::Relaxed)
     }
 
@@ -87,7 +85,7 @@ impl Exchanges {
             if head.ends_before(Instant::now() + busy.patience()).await {
                 return Still::Late;
             }
-            if self.begun() == before && !self.are_under_way() && quiet.is_there() {
+            if self.begun() == before && !self.is_under_way() && quiet.is_there() {
                 return Still::Idle;
             }
         }
@@ -131,85 +129,6 @@ impl<E: Unpin> Body for Sending<E> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that can outlive whoever shuts it down.
-#[derive(Debug)]
-pub(super) struct Kept<S> {
-    stream: S,
-    keep: Keep,
-}
-
-/// Has a stream stay open when it is shut down.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Keep(Arc<AtomicBool>);
-
-impl Keep {
-    pub(super) fn set(&self, keep: bool) {
-        self.0.store(keep, Ordering::Relaxed);
-    }
-}
-
-impl<S> Kept<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, keep: Keep::default() }
-    }
-
-    /// What has it stay open.
-    pub(super) fn keep(&self) -> Keep {
-        self.keep.clone()
-    }
-
-    pub(super) fn get_ref(&self) -> &S {
-        &self.stream
-    }
-
-    pub(super) fn into_inner(self) -> S {
-        self.stream
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Kept<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Kept<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.keep.0.load(Ordering::Relaxed) {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

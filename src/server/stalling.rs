@@ -56,6 +56,11 @@ impl Quiet {
         self.0.tunnels.store(true, Ordering::Relaxed);
     }
 
+    /// Something that came before waits for its rest, wherever it has been read from.
+    pub(super) fn ends(&self) {
+        self.set(false);
+    }
+
     fn set(&self, quiet: bool) {
         self.0.quiet.store(quiet, Ordering::Relaxed);
     }
