@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::Shared;
 use super::bound::Role;
-use super::clients::{ClientPlace, Place};
+use super::clients::{ClientPermit, Permit};
 use super::fault::Fault;
 use super::worker::Load;
 use crate::config::Server;
@@ -15,26 +15,26 @@ pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) role: Role,
-    pub(super) open: Open,
+    pub(super) open: OpenCount,
 }
 
 /// What counts a connection as open, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenCount {
     gauge: prometheus::IntGauge,
-    _place: Place,
-    client: Option<ClientPlace>,
+    _permit: Permit,
+    client: Option<ClientPermit>,
     load: Option<Load>,
 }
 
-impl Open {
+impl OpenCount {
     /// Counts as one of the connections of a client that a proxy has named.
-    pub(super) fn belongs_to(&mut self, client: ClientPlace) {
+    pub(super) fn belongs_to(&mut self, client: ClientPermit) {
         self.client = Some(client);
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenCount {
     fn drop(&mut self) {
         self.gauge.dec();
     }
@@ -54,7 +54,7 @@ impl Accepted {
     ) -> Result<Self, Fault> {
         let gateway = shared.gateway();
         let Server { limits, trusted_proxies, .. } = &gateway.server;
-        let place = shared.clients.open(limits.connections).ok_or(Fault::Connections)?;
+        let permit = shared.clients.open(limits.connections).ok_or(Fault::Connections)?;
         let is_trusted = trusted_proxies.contain(peer.ip());
         let client = match role {
             Role::Http { proxied: true } | Role::Https { proxied: true } if !is_trusted => {
@@ -63,13 +63,13 @@ impl Accepted {
             // Who speaks for many is not one client.
             _ if is_trusted => None,
             _ => {
-                let place = shared.clients.open_from(peer.ip(), limits.client_connections);
-                Some(place.ok_or(Fault::ClientConnections)?)
+                let permit = shared.clients.open_from(peer.ip(), limits.client_connections);
+                Some(permit.ok_or(Fault::ClientConnections)?)
             }
         };
         let gauge = shared.telemetry.metrics.connections(role.as_str());
         gauge.inc();
-        let open = Open { gauge, _place: place, client, load: None };
+        let open = OpenCount { gauge, _permit: permit, client, load: None };
         Ok(Self { stream, peer, role, open })
     }
 

@@ -38,15 +38,15 @@ impl Role {
 /// One line of a configuration: what is served where. Several that ask for a free port are told apart
 /// by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Endpoint {
     pub(super) role: Role,
     pub(super) address: SocketAddr,
     number: usize,
 }
 
-/// Every place of a configuration.
-pub(super) fn places(listeners: &Listeners) -> Vec<Place> {
-    let place = |(number, (role, address))| Place { role, address, number };
+/// Every endpoint of a configuration.
+pub(super) fn endpoints(listeners: &Listeners) -> Vec<Endpoint> {
+    let endpoint = |(number, (role, address))| Endpoint { role, address, number };
     let http =
         |listener: &Listener| (Role::Http { proxied: listener.proxy_protocol }, listener.address);
     let https =
@@ -57,25 +57,25 @@ pub(super) fn places(listeners: &Listeners) -> Vec<Place> {
     let numbered = all.enumerate().map(|(number, (role, address))| {
         (if address.port() == 0 { number } else { 0 }, (role, address))
     });
-    numbered.map(place).collect()
+    numbered.map(endpoint).collect()
 }
 
 /// A listening socket and what it is for.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) place: Place,
+pub(super) struct BoundSocket {
+    pub(super) endpoint: Endpoint,
     pub(super) socket: TcpListener,
 }
 
-impl Open {
+impl BoundSocket {
     /// The address on which it listens.
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
     /// The same socket for another purpose.
-    fn with(&self, place: Place) -> io::Result<Self> {
-        Ok(Self { place, socket: self.socket.try_clone()? })
+    fn with(&self, endpoint: Endpoint) -> io::Result<Self> {
+        Ok(Self { endpoint, socket: self.socket.try_clone()? })
     }
 
     /// Has new connections go to the process that listens here since, if one does: a program that
@@ -92,7 +92,7 @@ impl Open {
 /// The sockets of a configuration, listening.
 #[derive(Debug)]
 pub struct Bound {
-    pub(super) open: Vec<Open>,
+    pub(super) sockets: Vec<BoundSocket>,
 }
 
 impl Bound {
@@ -104,20 +104,20 @@ impl Bound {
     /// Where an address cannot be bound; the error names it.
     pub fn new(server: &Server) -> io::Result<Self> {
         let mut inherited = inherited()?;
-        let mut open = Vec::new();
-        for place in places(&server.listeners) {
-            let found = inherited.iter().position(|(address, _)| *address == place.address);
+        let mut sockets = Vec::new();
+        for endpoint in endpoints(&server.listeners) {
+            let found = inherited.iter().position(|(address, _)| *address == endpoint.address);
             let socket = match found {
                 Some(index) => inherited.swap_remove(index).1,
-                None => bind(place.address, server.reuse_port)?,
+                None => bind(endpoint.address, server.reuse_port)?,
             };
-            open.push(Open { place, socket });
+            sockets.push(BoundSocket { endpoint, socket });
         }
         for (address, _) in inherited {
             tracing::warn!(%address, "a socket was passed for an address that is not configured");
         }
-        open.iter().try_for_each(log_listening)?;
-        Ok(Self { open })
+        sockets.iter().try_for_each(log_listening)?;
+        Ok(Self { sockets })
     }
 
     /// Binds what `server` has and `before` has not.
@@ -125,19 +125,22 @@ impl Bound {
     /// # Errors
     ///
     /// Where an address cannot be bound; the error names it, and nothing is bound.
-    pub(super) fn further(server: &Server, before: &[&Open]) -> io::Result<Self> {
-        let places = places(&server.listeners);
-        let new = places.into_iter().filter(|place| !before.iter().any(|o| o.place == *place));
-        let open = new.map(|place| {
-            let same = |open: &&&Open| open.place.address == place.address;
-            match before.iter().find(same).filter(|_| place.address.port() != 0) {
-                Some(open) => open.with(place),
-                None => Ok(Open { place, socket: bind(place.address, server.reuse_port)? }),
+    pub(super) fn further(server: &Server, before: &[&BoundSocket]) -> io::Result<Self> {
+        let is_new =
+            |endpoint: &Endpoint| !before.iter().any(|socket| socket.endpoint == *endpoint);
+        let new = endpoints(&server.listeners).into_iter().filter(is_new);
+        let sockets = new.map(|endpoint| {
+            let same = |socket: &&&BoundSocket| socket.endpoint.address == endpoint.address;
+            match before.iter().find(same).filter(|_| endpoint.address.port() != 0) {
+                Some(socket) => socket.with(endpoint),
+                None => {
+                    Ok(BoundSocket { endpoint, socket: bind(endpoint.address, server.reuse_port)? })
+                }
             }
         });
-        let open: Vec<_> = open.collect::<io::Result<_>>()?;
-        open.iter().try_for_each(log_listening)?;
-        Ok(Self { open })
+        let sockets: Vec<_> = sockets.collect::<io::Result<_>>()?;
+        sockets.iter().try_for_each(log_listening)?;
+        Ok(Self { sockets })
     }
 
     /// The addresses of the listeners that serve clear text.
@@ -169,8 +172,8 @@ impl Bound {
     }
 
     fn addresses(&self, role: &str) -> io::Result<Vec<SocketAddr>> {
-        let open = self.open.iter().filter(|open| open.place.role.as_str() == role);
-        open.map(Open::address).collect()
+        let sockets = self.sockets.iter().filter(|socket| socket.endpoint.role.as_str() == role);
+        sockets.map(BoundSocket::address).collect()
     }
 }
 
@@ -210,7 +213,7 @@ fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
 }
 
 /// Logs the address that was bound, which names the port picked for port 0.
-fn log_listening(open: &Open) -> io::Result<()> {
-    tracing::info!(listener = %open.place.role.as_str(), address = %open.address()?, "listening");
+fn log_listening(socket: &BoundSocket) -> io::Result<()> {
+    tracing::info!(listener = %socket.endpoint.role.as_str(), address = %socket.address()?, "listening");
     Ok(())
 }

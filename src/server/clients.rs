@@ -16,9 +16,9 @@ pub(super) struct Clients {
 
 impl Clients {
     /// One more connection, unless `limit` are open.
-    pub(super) fn open(self: &Arc<Self>, limit: usize) -> Option<Place> {
-        let place = Place(Arc::clone(self));
-        (self.all.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
+    pub(super) fn open(self: &Arc<Self>, limit: usize) -> Option<Permit> {
+        let permit = Permit(Arc::clone(self));
+        (self.all.fetch_add(1, Ordering::Relaxed) < limit).then_some(permit)
     }
 
     /// One more connection from `address`, unless it has `limit` open.
@@ -26,7 +26,7 @@ impl Clients {
         self: &Arc<Self>,
         address: IpAddr,
         limit: usize,
-    ) -> Option<ClientPlace> {
+    ) -> Option<ClientPermit> {
         let address = client(address);
         let mut open = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_default();
@@ -34,7 +34,7 @@ impl Clients {
             return None;
         }
         *count += 1;
-        Some(ClientPlace { clients: Arc::clone(self), address })
+        Some(ClientPermit { clients: Arc::clone(self), address })
     }
 }
 
@@ -51,9 +51,9 @@ fn client(address: IpAddr) -> IpAddr {
 
 /// One of all connections, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Clients>);
+pub(super) struct Permit(Arc<Clients>);
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.all.fetch_sub(1, Ordering::Relaxed);
     }
@@ -61,12 +61,12 @@ impl Drop for Place {
 
 /// One of a client's connections, until it is dropped.
 #[derive(Debug)]
-pub(super) struct ClientPlace {
+pub(super) struct ClientPermit {
     clients: Arc<Clients>,
     address: IpAddr,
 }
 
-impl Drop for ClientPlace {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
         let mut open = self.clients.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_given_back() {
+    fn permits_are_given_back() {
         let clients = Arc::<Clients>::default();
         let one = clients.open(1).expect("the first");
         assert!(clients.open(1).is_none());

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::accepted::{Accepted, Open};
+use super::accepted::{Accepted, OpenCount};
 use super::bound::Role;
 use super::fault::{Ended, Fault};
 use super::first_bytes::{Beginning, Begun};
@@ -42,7 +42,7 @@ pub(super) struct Terms {
     pub(super) limits: Limits,
     pub(super) timeouts: ClientTimeouts,
     /// What counts it as open, for itself and for its worker.
-    pub(super) open: Arc<(Open, mpsc::Sender<Infallible>)>,
+    pub(super) open: Arc<(OpenCount, mpsc::Sender<Infallible>)>,
     pub(super) quiet: Quiet,
     /// Counts it while it is idle.
     pub(super) idle: IntGauge,
@@ -106,9 +106,9 @@ impl Serving {
             let header = proxy_header(&mut stream);
             let limit = server.timeouts.handshake;
             if let Some(client) = self.in_time(limit, "a PROXY header", header).await? {
-                let place =
+                let permit =
                     self.shared.clients.open_from(client.ip(), server.limits.client_connections);
-                open.belongs_to(place.ok_or(Fault::ClientConnections)?);
+                open.belongs_to(permit.ok_or(Fault::ClientConnections)?);
                 *peer = client;
             }
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Bytes of the preface, which comes before the first frame (RFC 9113 3.4).
-const PREFACE: usize = 24;
+const PREFACE_LENGTH: usize = 24;
 
 /// Bytes of a frame's header.
 const HEADER: usize = 9;
@@ -96,7 +96,7 @@ impl Reader {
     /// Before the preface.
     pub(super) fn new() -> Self {
         let header = [0; HEADER];
-        Self { skip: PREFACE, header, known: 0, last_stream: 0, opens: false, ends: false }
+        Self { skip: PREFACE_LENGTH, header, known: 0, last_stream: 0, opens: false, ends: false }
     }
 
     /// Counts what ends in these bytes, the next of the connection.
@@ -163,7 +163,7 @@ mod tests {
     fn frames_are_counted_wherever_the_pieces_end() {
         let ping = 6;
         let bytes = [
-            vec![b'P'; PREFACE],
+            vec![b'P'; PREFACE_LENGTH],
             frame(HEADERS, END_HEADERS, 1, 5),
             frame(DATA, 0, 1, 20),
             frame(DATA, 0, 1, 0),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_flood_is_one_beside_what_is_asked_for() {
         let (counts, mut reader) = (Counts::new(), Reader::new());
-        reader.read(&[0; PREFACE], &counts);
+        reader.read(&[0; PREFACE_LENGTH], &counts);
         let send = |reader: &mut Reader, kind, stream: u32, times: u32| {
             (0..times)
                 .for_each(|n| reader.read(&frame(kind, END_HEADERS, stream + 2 * n, 0), &counts));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn room_is_made_for_what_is_read_and_not_for_the_sake_of_it() {
         let (counts, mut reader) = (Counts::new(), Reader::new());
-        reader.read(&[0; PREFACE], &counts);
+        reader.read(&[0; PREFACE_LENGTH], &counts);
         let update = frame(WINDOW_UPDATE, 0, 0, 4);
         counts.wrote(100_000);
         reader.read(&update.repeat(20_000), &counts);

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::Shared;
 use super::acceptor::Acceptor;
 use super::admin;
-use super::bound::{Bound, Open, Role, places};
+use super::bound::{Bound, BoundSocket, Role, endpoints};
 use super::reload::{Ready, Wish};
 use super::worker::Handle;
 use crate::config::Server;
@@ -25,7 +25,7 @@ pub(super) struct Listening {
 }
 
 struct Socket {
-    open: Open,
+    bound: BoundSocket,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -47,8 +47,8 @@ impl Listening {
     ///
     /// Where a socket cannot be used.
     pub(super) fn open(&self, bound: Bound) -> io::Result<()> {
-        for open in bound.open {
-            let socket = self.accept(open)?;
+        for bound in bound.sockets {
+            let socket = self.accept(bound)?;
             self.sockets().push(socket);
         }
         Ok(())
@@ -61,8 +61,8 @@ impl Listening {
     /// Where an address cannot be bound; nothing has changed then.
     pub(super) fn bind(&self, server: &Server) -> io::Result<Bound> {
         let sockets = self.sockets();
-        let open: Vec<&Open> = sockets.iter().map(|socket| &socket.open).collect();
-        Bound::further(server, &open)
+        let bound: Vec<_> = sockets.iter().map(|socket| &socket.bound).collect();
+        Bound::further(server, &bound)
     }
 
     /// Opens `bound`, and closes what `server` has not.
@@ -70,15 +70,15 @@ impl Listening {
         if let Err(error) = self.open(bound) {
             tracing::error!(%error, "a listener that was bound cannot be used");
         }
-        let wanted = places(&server.listeners);
+        let wanted = endpoints(&server.listeners);
         let mut sockets = self.sockets();
         let (kept, gone): (Vec<_>, Vec<_>) =
-            sockets.drain(..).partition(|socket| wanted.contains(&socket.open.place));
+            sockets.drain(..).partition(|socket| wanted.contains(&socket.bound.endpoint));
         *sockets = kept;
         drop(sockets);
         for socket in gone {
-            let Open { place, .. } = socket.open;
-            tracing::info!(listener = place.role.as_str(), address = %place.address, "closing");
+            let endpoint = socket.bound.endpoint;
+            tracing::info!(listener = endpoint.role.as_str(), address = %endpoint.address, "closing");
             let _ = socket.stop.send(true);
         }
     }
@@ -86,7 +86,7 @@ impl Listening {
     /// Leaves new connections to a process that listens on the same addresses, if one does.
     pub(super) fn yield_to_successor(&self) {
         for socket in self.sockets().iter() {
-            if let Err(error) = socket.open.yield_to_successor() {
+            if let Err(error) = socket.bound.yield_to_successor() {
                 tracing::debug!(%error, "new connections cannot be left to another process");
             }
         }
@@ -96,20 +96,20 @@ impl Listening {
     pub(super) async fn close(&self) {
         let all: Vec<_> = self.sockets().drain(..).collect();
         let (admin, public): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|socket| socket.open.place.role == Role::Admin);
+            all.into_iter().partition(|socket| socket.bound.endpoint.role == Role::Admin);
         *self.sockets() = admin;
-        for Socket { open, stop, task } in public {
+        for Socket { bound, stop, task } in public {
             let _ = stop.send(true);
             let _ = task.await;
-            drop(open);
+            drop(bound);
         }
     }
 
-    fn accept(&self, open: Open) -> io::Result<Socket> {
-        let listener = TcpListener::from_std(open.socket.try_clone()?)?;
+    fn accept(&self, bound: BoundSocket) -> io::Result<Socket> {
+        let listener = TcpListener::from_std(bound.socket.try_clone()?)?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::clone(&self.shared);
-        let task = match open.place.role {
+        let task = match bound.endpoint.role {
             Role::Admin => {
                 let admin = admin::Admin {
                     shared,
@@ -123,7 +123,7 @@ impl Listening {
                 tokio::spawn(Acceptor { listener, role, shared, workers }.run(stopped))
             }
         };
-        Ok(Socket { open, stop, task })
+        Ok(Socket { bound, stop, task })
     }
 
     fn sockets(&self) -> MutexGuard<'_, Vec<Socket>> {

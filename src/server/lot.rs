@@ -19,7 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::accepted::{Accepted, Open};
+use super::accepted::{Accepted, OpenCount};
 use super::bound::Role;
 use super::connection::{LAST_REQUEST, Serving, stopped};
 
@@ -52,7 +52,13 @@ struct Arrival {
 impl Entrance {
     /// Parks a connection for as long as `patience`. Without a lot it is closed, as all are when the
     /// firewall stops.
-    pub(super) fn park(&self, stream: TcpStream, peer: SocketAddr, open: Open, patience: Duration) {
+    pub(super) fn park(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        open: OpenCount,
+        patience: Duration,
+    ) {
         let until = tick(self.epoch, Instant::now() + patience) + 1;
         let is_own = stream.peer_addr().is_ok_and(|own| own == peer);
         let parked = Box::new(Parked { stream, until, open });
@@ -79,7 +85,7 @@ struct Parked {
     stream: TcpStream,
     /// The tick at which its time is over.
     until: u32,
-    open: Open,
+    open: OpenCount,
 }
 
 /// The ticks from `epoch` to `at`.

@@ -26,9 +26,9 @@ mod parking;
 mod proxy_protocol;
 mod reload;
 mod shared;
+mod source;
 mod stalling;
 mod tls;
-mod watch;
 mod watchers;
 mod worker;
 
@@ -45,7 +45,7 @@ pub use bound::Bound;
 use listening::Listening;
 use reload::Reloader;
 use shared::Shared;
-pub use watch::Source;
+pub use source::Source;
 use watchers::Watchers;
 use worker::Handle;
 
