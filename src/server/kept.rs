@@ -136,7 +136,57 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Kept<S> {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
     use super::*;
+    use crate::proxy::ResponseBody;
+
+    /// Has hyper serve what has come and then end; returns how that went, and the stream.
+    async fn end(
+        begun: &[u8],
+    ) -> (Poll<hyper::Result<()>>, Option<Begun<Kept<DuplexStream>>>, DuplexStream) {
+        let (client, server) = tokio::io::duplex(1024);
+        let mut stream = Begun::new(Kept::new(server));
+        stream.put_back(begun);
+        let keep = stream.get_ref().keep();
+        let service = service_fn(async |_| {
+            Ok::<_, Infallible>(Response::new(Sending::new(ResponseBody::Page(None), ())))
+        });
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        let mut connection = connection.with_upgrades();
+        let turn = poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx))).await;
+        assert!(turn.is_pending());
+        let ended = keep.end(&mut connection).await;
+        (ended, connection.into_parts().map(stream_of), client)
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_given_back_open_and_with_what_has_come() {
+        for (left, expected) in [("", ""), ("\r\n", ""), ("GE", "GE")] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{left}");
+            let (ended, stream, mut client) = end(request.as_bytes()).await;
+            assert!(matches!(ended, Poll::Ready(Ok(()))), "{left:?}");
+            let mut stream = stream.expect("no upgrade");
+            assert_eq!(stream.unread(), expected.as_bytes());
+            stream.write_all(b"again").await.expect("it is open");
+            drop(stream);
+            let mut answers = String::new();
+            client.read_to_string(&mut answers).await.expect("text");
+            assert!(
+                answers.starts_with("HTTP/1.1 200 ") && answers.ends_with("again"),
+                "{answers}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_has_begun_is_not_waited_for() {
+        let (ended, ..) = end(b"GE").await;
+        assert!(ended.is_pending());
+    }
 
     #[test]
     fn empty_lines_begin_nothing() {
