@@ -181,17 +181,17 @@ where
             Turn::Still(_) => {}
         }
     };
-    // Asked before the farewell, which TLS writes.
-    let was_quiet = terms.quiet.is_there();
+    let mut has_begun = false;
     if result.is_err()
-        && let Some(parts) = connection.into_parts()
+        && let Some(mut stream) = connection.into_parts().map(stream_of)
     {
+        has_begun = !stream.unread().is_empty();
         // hyper has said what it had to say, and would leave it at that.
-        let _ = parts.io.into_inner().shutdown().await;
+        let _ = stream.shutdown().await;
     }
     match result {
         // An idle connection ends in the same way, and that is no fault.
-        Err(error) if error.is_timeout() && !was_quiet => {
+        Err(error) if error.is_timeout() && has_begun => {
             Err(Fault::Timeout("a request's head").into())
         }
         Err(error) => {

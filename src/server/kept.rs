@@ -57,7 +57,7 @@ impl Keep {
     }
 }
 
-/// The stream of a connection that has ended so, with what hyper had read ahead.
+/// The stream of a connection that has ended, with what hyper had read of a request.
 pub(super) fn stream_of<S, V>(parts: Parts<Io<S>, V>) -> Begun<Kept<S>> {
     let mut stream = parts.io.into_inner();
     stream.put_back(without_empty_lines(&parts.read_buf));
