@@ -340,12 +340,36 @@ fn what_goes_wrong_is_told() {
     fails(2, "not JSON", &["charter", "import", "--format", "json"], b"{");
     fails(2, "cannot read nowhere.txt", &["charter", "import", "nowhere.txt"], b"");
     fails(2, "cannot read .", &["charter", "import", "."], b"");
-    fails(2, "is not a domain", &["charter", "import", "--domain", "http://x"], LATIN_1);
+    let bad = ["charter", "import", "--domain", "http://x", "--upstream", "y"];
+    fails(2, "--domain: \"http://x\" is not a domain", &bad, LATIN_1);
+    fails(2, "--upstream: ", &bad, LATIN_1);
     fails(2, "larger than 4 MiB", &["charter", "import"], &vec![b'a'; (4 << 20) + 1]);
     fails(1, "http://127.0.0.1:1/", &["charter", "import", "http://127.0.0.1:1/"], b"");
     fails(1, "is not http://host/", &["charter", "import", "http://a@b/"], b"");
     let unknown = ["charter", "render", "--site", "x", "--config", "config/cookie-firewall.toml"];
     fails(2, "no site has the domain \"x\"", &unknown, b"");
+}
+
+/// Such pages gave a site file that blocks every cookie, and exit code 0.
+#[test]
+fn a_page_that_declares_nothing_is_an_error() {
+    let pages: [(&str, &[u8]); 5] = [
+        ("html", b"<table><tr><td>_ga<td>Google</table>"),
+        ("markdown", b"| _ga | Google |\n|---|---|\n| _gid | Google |\n"),
+        ("csv", b"_ga,Google\n_gid,Google\n"),
+        ("json", b"[\"_ga\"]"),
+        ("text", b"a\tb\n"),
+    ];
+    for (format, page) in pages {
+        let arguments = ["charter", "import", "--format", format];
+        fails(2, "no cookie is declared by the", &arguments, page);
+        fails(2, "line 1: ", &arguments, page);
+    }
+    for page in
+        [&b"Cookie\tPurpose\n_ga\tx\0\n"[..], b"N\0o\0m\0\t\0", b"\x01\x02\x03\x7f\xff\xfe_ga"]
+    {
+        fails(2, "the page is no text", &["charter", "import"], page);
+    }
 }
 
 #[test]

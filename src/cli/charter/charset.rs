@@ -16,6 +16,16 @@ pub(super) fn decoded(bytes: &[u8], declared: Option<&str>) -> String {
     encoding.decode(bytes).0.into_owned()
 }
 
+/// Whether `text` is one that people can read: without a byte 0, and hardly any other character that
+/// controls a machine, or that no charset explains.
+pub(super) fn is_text(text: &str) -> bool {
+    const IN_A_HUNDRED: usize = 2;
+    let is_strange =
+        |c: char| c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace();
+    let count = text.chars().filter(|c| is_strange(*c)).count();
+    !text.contains('\0') && count * 100 <= IN_A_HUNDRED * text.len()
+}
+
 /// What the page says in `<meta charset=...>`, in an XML declaration or in `Content-Type`.
 fn of_page(bytes: &[u8]) -> Option<&'static Encoding> {
     let start: String =
@@ -39,6 +49,16 @@ pub(super) fn label(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts() {
+        for text in ["", "Nom\tFinalité\r\n_ga\u{c}x", &format!("\u{1b}[1m{}", "x".repeat(50))] {
+            assert!(is_text(text), "{text:?}");
+        }
+        for text in ["a\0b", "\u{1}\u{2}abc", "%PDF-1.7 \u{fffd}\u{fffd}\u{fffd}"] {
+            assert!(!is_text(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn charsets() {

@@ -9,10 +9,13 @@ use clap::ValueEnum;
 use super::{charset, fetch, output};
 use crate::charter::import::{self, Format, Import};
 use crate::cli::{Failure, counted};
-use crate::config::{SiteFile, site_from_str};
+use crate::config::{Mistakes, Severity, SiteFile, site_from_str};
 
 /// Pages larger than this are refused.
 pub(super) const MAX_BYTES: usize = 4 << 20;
+
+/// The most that is shown of a row in an error.
+const MAX_SHOWN_CHARS: usize = 100;
 
 /// Turn a published charter page into a site file that passes `check`
 ///
@@ -80,17 +83,56 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Form::Json => Format::Json,
         Form::Csv => Format::Csv,
     };
+    if !charset::is_text(&page.text) {
+        return Err(Failure::usage(format!(
+            "{}: the page is no text: give the page as text, Markdown, HTML, CSV or JSON; UTF-16 needs a byte order mark",
+            page.source
+        )));
+    }
     let import = import::read(&page.text, format)
         .map_err(|error| Failure::usage(format!("{}: {error}", page.source)))?;
+    if import.found.is_empty() && !import.unplaced.is_empty() {
+        return Err(Failure::usage(nothing_declared(&page.source, &import)));
+    }
     let domain = domain(arguments, &page, &import);
     let upstream = arguments.upstream.as_deref();
     let file = SiteFile { source: &page.source, domain, upstream, import: &import };
     let text = file.to_string();
     // What is handed out passes; only what was said on the command line can be wrong.
-    site_from_str(Path::new("site file"), &text).map_err(Failure::usage)?;
+    site_from_str(Path::new("site file"), &text)
+        .map_err(|mistakes| Failure::usage(of_options(&mistakes)))?;
     output::write(&text, arguments.output.as_deref())?;
     report(&import, domain);
     Ok(())
+}
+
+/// That no row declares a cookie. A site file of such a page would block every cookie of the portal.
+fn nothing_declared(source: &str, import: &Import) -> String {
+    const SHOWN: usize = 3;
+    let rows = counted(import.unplaced.len(), "row");
+    let mut text = format!("{source}: no cookie is declared by the {rows} that the page has:");
+    for import::Unplaced { line, text: row, reason } in import.unplaced.iter().take(SHOWN) {
+        let row: String = row.chars().take(MAX_SHOWN_CHARS).collect();
+        text.push_str(&format!("\n  line {line}: {reason}: {row}"));
+    }
+    text.push_str(
+        "\n  remedy: give the table a row of headings, one of them \"cookie\" or \"nom\", or say with --format how the page is written",
+    );
+    text
+}
+
+/// The mistakes, each by the option it was made in.
+fn of_options(mistakes: &Mistakes) -> String {
+    let told =
+        mistakes.0.iter().filter(|mistake| mistake.severity == Severity::Error).map(|mistake| {
+            match mistake.key.as_deref() {
+                Some(key @ ("domain" | "upstream")) => {
+                    format!("--{key}: {}\n  remedy: {}", mistake.message, mistake.remedy)
+                }
+                _ => mistake.to_string(),
+            }
+        });
+    told.collect::<Vec<_>>().join("\n")
 }
 
 fn get(page: &str) -> Result<Page, Failure> {
