@@ -18,6 +18,7 @@ pub(super) fn read(text: &str, first_line: usize) -> Page {
         heading: None,
         item: None,
         ignored: None,
+        is_unseen: false,
         rows: 0,
     };
     for token in tokens(text) {
@@ -72,8 +73,10 @@ struct Reader<'t> {
     heading: Option<u8>,
     /// The line of the item of a list that is open, and whether it begins with code.
     item: Option<(usize, bool)>,
-    /// The element whose text is not the page's.
-    ignored: Option<HtmlString>,
+    /// The element whose text is not the page's, and how many of them are open.
+    ignored: Option<(HtmlString, usize)>,
+    /// Whether the text at hand is one that visitors do not see.
+    is_unseen: bool,
     /// The rows of all tables.
     rows: usize,
 }
@@ -81,10 +84,17 @@ struct Reader<'t> {
 impl Reader<'_> {
     fn take(&mut self, token: Token<usize>) {
         match token {
-            Token::StartTag(tag) if self.ignored.is_none() => self.start(&tag),
-            Token::EndTag(tag) => match &self.ignored {
-                Some(ignored) if *ignored == tag.name => self.ignored = None,
-                Some(_) => {}
+            Token::StartTag(tag) => match &mut self.ignored {
+                Some((ignored, depth)) => *depth += usize::from(*ignored == tag.name),
+                None => self.start(&tag),
+            },
+            Token::EndTag(tag) => match &mut self.ignored {
+                Some((ignored, depth)) => {
+                    *depth -= usize::from(*ignored == tag.name);
+                    if *depth == 0 {
+                        self.ignored = None;
+                    }
+                }
                 None => self.end(&tag.name),
             },
             Token::String(string) if self.ignored.is_none() => self.push(&string.value),
@@ -95,24 +105,30 @@ impl Reader<'_> {
     fn start(&mut self, tag: &StartTag<usize>) {
         let name: &[u8] = &tag.name;
         match name {
-            b"script" | b"style" | b"title" => self.ignored = Some(tag.name.clone()),
+            b"script" | b"style" | b"title" | b"template" => {
+                self.ignored = Some((tag.name.clone(), 1));
+            }
+            // A cell that is not shown takes no column.
+            b"td" | b"th" if is_hidden(tag) => self.ignored = Some((tag.name.clone(), 1)),
             b"html" => self.page.language = attribute(tag, "lang"),
             b"link" | b"meta" => self.note_address(tag),
-            b"table" => self.begin_table(false),
-            b"dl" => self.begin_table(true),
-            b"tr" => self.begin_row(tag.span.start),
+            b"table" => self.begin_table(false, is_hidden(tag)),
+            b"dl" => self.begin_table(true, is_hidden(tag)),
+            b"tr" => self.begin_row(tag),
             b"td" | b"th" => self.begin_cell(tag),
             b"dt" if self.is_in_list() => {
-                self.begin_row(tag.span.start);
+                self.begin_row(tag);
                 self.begin_cell(tag);
             }
             b"dd" if self.is_in_list() => self.begin_cell(tag),
-            b"thead" | b"tbody" | b"tfoot" => self.end_group(),
+            b"caption" => self.begin_caption(is_hidden(tag)),
+            b"thead" | b"tbody" | b"tfoot" => self.begin_group(is_hidden(tag)),
             b"data" => self.note_value(tag),
             b"br" => self.push_break(),
             b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
                 self.flush();
                 self.heading = Some(name[1] - b'0');
+                self.is_unseen = is_hidden(tag);
             }
             b"li" => {
                 self.flush();
@@ -122,7 +138,10 @@ impl Reader<'_> {
             b"code" if self.text.trim().is_empty() => {
                 self.item = self.item.map(|(line, _)| (line, true));
             }
-            name if is_block(name) => self.flush(),
+            name if is_block(name) => {
+                self.flush();
+                self.is_unseen = is_hidden(tag);
+            }
             name => self.push_unknown(name, tag),
         }
     }
@@ -163,16 +182,27 @@ impl Reader<'_> {
         }
     }
 
-    fn begin_table(&mut self, is_list: bool) {
+    fn begin_table(&mut self, is_list: bool, is_hidden: bool) {
         self.flush();
-        self.tables.push(Table { is_list, ..Table::default() });
+        // What is within what is not shown is not shown either.
+        let is_hidden = is_hidden || self.tables.last().is_some_and(Table::is_hidden);
+        self.tables.push(Table { is_list, is_hidden, ..Table::default() });
     }
 
-    fn begin_row(&mut self, at: usize) {
-        let line = self.lines.of(at);
+    fn begin_caption(&mut self, is_hidden: bool) {
+        self.flush();
+        self.is_unseen = is_hidden;
+        if let Some(table) = self.tables.last_mut() {
+            table.has_caption = true;
+        }
+    }
+
+    fn begin_row(&mut self, tag: &StartTag<usize>) {
+        let line = self.lines.of(tag.span.start);
         self.end_row();
         if let Some(table) = self.tables.last_mut() {
             table.row = Some(Row { line, cells: Vec::new() });
+            table.is_row_hidden = is_hidden(tag);
         }
     }
 
@@ -199,8 +229,15 @@ impl Reader<'_> {
 
     fn end_row(&mut self) {
         let Some(table) = self.tables.last_mut() else { return };
-        if table.end_row() {
+        let is_hidden = table.is_hidden();
+        table.is_row_hidden = false;
+        if let Some(row) = table.end_row() {
             self.rows += 1;
+            match is_hidden {
+                true if row.is_blank() => {}
+                true => self.page.blocks.push(Block::Loose(row, "visitors do not see it")),
+                false => table.rows.push(row),
+            }
         }
         if self.rows > MAX_ROWS {
             // The page is refused as a whole; what counts is that there are too many.
@@ -208,20 +245,33 @@ impl Reader<'_> {
         }
     }
 
+    fn begin_group(&mut self, is_hidden: bool) {
+        self.end_group();
+        if let Some(table) = self.tables.last_mut() {
+            table.is_group_hidden = is_hidden;
+        }
+    }
+
     fn end_group(&mut self) {
         self.end_row();
         if let Some(table) = self.tables.last_mut() {
             table.carried.clear();
+            table.is_group_hidden = false;
         }
     }
 
     fn end_table(&mut self) {
         self.end_row();
         let Some(table) = self.tables.pop() else { return };
+        let has_caption = table.has_caption;
         if !table.is_list || vertical::is_list_of_cookies(&table.rows) {
             self.page.blocks.push(Block::Table(table.rows));
         } else {
             self.page.blocks.extend(table.rows.iter().map(term));
+        }
+        if has_caption {
+            // What it says ends with its table, as below any further paragraph.
+            self.page.blocks.push(Block::Paragraph(String::new()));
         }
     }
 
@@ -233,7 +283,8 @@ impl Reader<'_> {
             return;
         }
         let text = super::words::clean(&std::mem::take(&mut self.text));
-        if text.is_empty() {
+        let is_unseen = std::mem::take(&mut self.is_unseen);
+        if text.is_empty() || is_unseen {
             return;
         }
         self.page.blocks.push(match (heading, self.item.take()) {
@@ -299,6 +350,11 @@ fn term(row: &Row) -> Block {
 struct Table {
     /// Whether it is a list of terms.
     is_list: bool,
+    has_caption: bool,
+    /// Whether it, the group of rows at hand, and the row at hand are ones that visitors do not see.
+    is_hidden: bool,
+    is_group_hidden: bool,
+    is_row_hidden: bool,
     rows: Vec<Row>,
     row: Option<Row>,
     cell: Option<OpenCell>,
@@ -335,22 +391,22 @@ impl Table {
         }
     }
 
-    /// Whether there was a row to end.
-    fn end_row(&mut self) -> bool {
+    fn is_hidden(&self) -> bool {
+        self.is_hidden || self.is_group_hidden || self.is_row_hidden
+    }
+
+    /// The row that was open.
+    fn end_row(&mut self) -> Option<Row> {
         self.end_cell();
-        let Some(mut row) = self.row.take() else { return false };
         // A row without cells of its own takes none from above either, or spans would multiply.
-        if row.cells.is_empty() {
-            return false;
-        }
+        let mut row = self.row.take().filter(|row| !row.cells.is_empty())?;
         while row.cells.len() < self.carried.len() {
             match carry(&mut self.carried[row.cells.len()]) {
                 Some(cell) => row.cells.push(cell),
                 None => break,
             }
         }
-        self.rows.push(row);
-        true
+        Some(row)
     }
 }
 
@@ -398,6 +454,14 @@ fn attribute(tag: &StartTag<usize>, name: &str) -> Option<String> {
     let mut text = String::new();
     push_bytes(&mut text, &value.value);
     Some(text)
+}
+
+/// Whether an element is one that visitors do not see, as far as its own tag tells.
+fn is_hidden(tag: &StartTag<usize>) -> bool {
+    let style = attribute(tag, "style").unwrap_or_default().to_ascii_lowercase();
+    let style: String = style.chars().filter(|c| !c.is_whitespace()).collect();
+    let is_unseen = style.contains("display:none") || style.contains("visibility:hidden");
+    is_unseen || attribute(tag, "hidden").is_some()
 }
 
 /// Tokens of a text are text themselves.
@@ -457,6 +521,14 @@ mod tests {
             ("<tr><td>no table", &[]),
             ("<table><td>open", &["1: open"]),
             ("<table><tr><td rowspan=99999999999>a</table>", &["1: a"]),
+            (
+                "<table><tr><td>a<template><tr><td>b<template></template>c</template>d</table>",
+                &["1: ad"],
+            ),
+            ("<table><tr hidden><td>a<tr><td>b</table>", &["1: b"]),
+            ("<table><tbody style='DISPLAY : none'><tr><td>a<tbody><tr><td>b</table>", &["1: b"]),
+            ("<table hidden><tr><td>a<table><tr><td>b</table></table>", &[]),
+            ("<table><tr><td>a<td hidden>b</td><td>c</table>", &["1: a|c"]),
         ];
         for (html, expected) in cases {
             assert_eq!(rows(html), *expected, "{html}");

@@ -503,3 +503,19 @@ fn what_a_spreadsheet_exports() {
         ],
     );
 }
+
+#[test]
+fn what_visitors_do_not_see_declares_nothing() {
+    reads(
+        "<h2>Cookies</h2><h3 hidden>Nécessaires</h3><p style=\"display: none\">Cookies nécessaires</p>\n\
+         <table><tr><th>Nom<th>Finalité<tr hidden><td>_fbp<td>a\n<tr style='display:none'><td>fr<td>b\n\
+         <tr><td>_ga<td>c</table><template><table><tr><th>Nom<th>Finalité<tr><td>_gid<td>d</table></template>\n\
+         <table hidden><tr><td>x<td>y</table>",
+        &[
+            "4: _ga|||c|unclassified||",
+            "2! _fbp | a (visitors do not see it)",
+            "3! fr | b (visitors do not see it)",
+            "5! x | y (visitors do not see it)",
+        ],
+    );
+}
