@@ -9,7 +9,7 @@ use super::section::{self, Class};
 use super::words::{clean, compose, fold};
 use super::{
     ANONYMOUS, Found, Import, ImportError, MAX_PATTERN_BYTES, MAX_PATTERNS, MAX_ROWS, NO_HEADINGS,
-    Unplaced, host_of, vertical,
+    Unplaced, doubt, host_of, vertical,
 };
 use crate::charter::duration::{self, Told};
 use crate::charter::{Category, Entry, Language, LifetimeCap, Pattern, Register};
@@ -27,8 +27,10 @@ const MAX_OWN_CATEGORIES: usize = 112;
 /// Makes sense of `page`.
 pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     let rows = page.blocks.iter().map(|block| match block {
-        Block::Table(rows) | Block::Continued(rows) => rows.len(),
-        Block::Loose(..) | Block::Item { .. } => 1,
+        Block::Table(rows) | Block::Continued(rows) => {
+            rows.iter().filter(|row| !row.cells.is_empty()).count()
+        }
+        Block::Loose(..) | Block::Stray(_) | Block::Item { .. } => 1,
         Block::Heading { .. } | Block::Paragraph(_) => 0,
     });
     if rows.sum::<usize>() > MAX_ROWS {
@@ -37,6 +39,9 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
     let mut assembler = Assembler { is_rendered: page.is_rendered, ..Assembler::default() };
     let mut texts = String::new();
     for block in page.blocks {
+        if !matches!(block, Block::Heading { .. } | Block::Paragraph(_)) {
+            assembler.spoken = None;
+        }
         match block {
             Block::Heading { level, text } => {
                 assembler.is_about_cookies |= names_cookies(&text);
@@ -55,6 +60,7 @@ pub(super) fn assemble(page: Page) -> Result<Import, ImportError> {
             }
             Block::Continued(rows) => assembler.table(&rows),
             Block::Loose(row, reason) => assembler.set_aside(&row, reason),
+            Block::Stray(row) => assembler.stray(&row),
             Block::Item { line, text, is_code } => {
                 push_line(&mut texts, &text);
                 assembler.item(line, &text, is_code);
@@ -107,6 +113,8 @@ struct Assembler {
     is_about_cookies: bool,
     /// The headings in force, each with the category it speaks of.
     sections: Vec<(u8, Option<Category>)>,
+    /// What the heading right before said, and its level.
+    spoken: Option<(u8, Category)>,
     /// Whether a row has been read since the last unmarked section.
     is_used: bool,
     columns: Vec<Column>,
@@ -123,20 +131,64 @@ struct Assembler {
 impl Assembler {
     fn heading(&mut self, level: u8, text: &str) {
         self.sections.retain(|(above, _)| *above < level);
-        self.sections.push((level, category(text)));
+        let class = self.of_menu(level, section::class(text));
+        let is_below_necessary = self.section() == Some(&Category::Necessary);
+        let category = match class {
+            Class::Is(category) => Some(category),
+            // What is not of the heading above is of none.
+            _ if is_below_necessary && doubt::sets_apart(text) => Some(Entry::unclassified()),
+            Class::Unclear | Class::Silent => None,
+        };
+        self.sections.push((level, category));
         self.is_used = false;
+    }
+
+    /// What a heading says, where it is not the next entry of a menu: right below another of its kind,
+    /// it need not be the one that the table belongs to.
+    fn of_menu(&mut self, level: u8, class: Class) -> Class {
+        let Class::Is(category) = &class else {
+            self.spoken = None;
+            return class;
+        };
+        let before = self.spoken.replace((level, category.clone()));
+        match before {
+            Some((as_high, other)) if as_high == level && other != *category => match category {
+                Category::Necessary => Class::Unclear,
+                _ => class,
+            },
+            _ => class,
+        }
     }
 
     /// A line that is not marked as a heading may be one all the same, or introduce a table. Any
     /// other after a table ends what was said of that table.
     fn paragraph(&mut self, text: &str) {
         let speaks = section::is_heading(text) || section::is_introduction(text);
-        match section::class(text) {
+        let class = match section::class(text) {
+            // `Catégorie : Nécessaire`, or names after the colon, is said of these, and of no table.
+            Class::Is(Category::Necessary) if section::is_told_of_itself(text) => Class::Unclear,
+            class if speaks => self.of_menu(UNMARKED, class),
+            class => {
+                self.spoken = None;
+                class
+            }
+        };
+        match class {
             Class::Is(category) if speaks => self.begin_section(category),
             Class::Unclear if speaks => self.end_section(),
+            class if self.takes_back(&class, text, speaks) => self.end_section(),
             _ if self.is_used => self.end_section(),
             _ => {}
         }
+    }
+
+    /// Whether a text between a heading of necessary cookies and a table says that there are none, or
+    /// that they are something else.
+    fn takes_back(&self, class: &Class, text: &str, speaks: bool) -> bool {
+        use Category::{Marketing, Statistics, ThirdParty};
+        let is_other = matches!(class, Class::Is(Marketing | Statistics | ThirdParty));
+        let is_apart = || section::says_none(text) || speaks && doubt::sets_apart(text);
+        self.section() == Some(&Category::Necessary) && (is_other || is_apart())
     }
 
     fn begin_section(&mut self, category: Category) {
@@ -176,7 +228,8 @@ impl Assembler {
             self.columns = vec![Column::Name, Column::Purpose];
             self.declare(&row);
             (self.columns, self.shown) = table;
-        } else if self.section().is_some() && !name.trim().contains(' ') {
+        } else if (self.section().is_some() || self.is_about_cookies) && !name.trim().contains(' ')
+        {
             self.set_aside(&row, "it stands in a list, and does not look like a cookie");
         }
     }
@@ -187,8 +240,15 @@ impl Assembler {
 
     fn table(&mut self, rows: &[Row]) {
         let turned = vertical::upright(rows).filter(|_| !rows.iter().any(is_announcement));
+        let rows = match &turned {
+            None => rows,
+            Some(upright) => {
+                upright.aside.iter().for_each(|row| self.stray(row));
+                &*upright.rows
+            }
+        };
         let mut is_first = true;
-        for row in turned.as_deref().unwrap_or(rows) {
+        for row in rows {
             if row.is_blank() || row.is_rule() {
                 continue;
             }
@@ -204,8 +264,18 @@ impl Assembler {
                 }
                 is_first = false;
             }
-            self.row(row);
+            // A line across the table may be a heading; a cookie of which only the name is said is none.
+            if turned.is_some() { self.record(row) } else { self.row(row) }
         }
+    }
+
+    /// A line amid the properties of cookies. Where it speaks of a category, which of them it speaks of
+    /// cannot be told.
+    fn stray(&mut self, row: &Row) {
+        if section::class(&whole(row)) != Class::Silent {
+            self.end_section();
+        }
+        self.set_aside(row, "it is no property that is known, or not told of which cookie");
     }
 
     /// Headings stand at the top of a table, come again, or are marked.
@@ -244,6 +314,11 @@ impl Assembler {
             self.end_section();
             return self.set_aside(row, reason);
         }
+        self.record(row);
+    }
+
+    /// A row of a cookie.
+    fn record(&mut self, row: &Row) {
         self.is_used = true;
         if row.cells.iter().any(|cell| cell.text.chars().nth(MAX_CELL_CHARS).is_some()) {
             return self.set_aside(row, "a cell is too long for a charter");
@@ -303,6 +378,7 @@ impl Assembler {
             match piece {
                 // Where nothing is declared, all of the row is kept.
                 Piece::Unread(_, reason) if !is_declared => {
+                    self.end_necessary(name);
                     return self.set_aside(row, &reason);
                 }
                 Piece::Unread(text, reason) => {
@@ -328,6 +404,15 @@ impl Assembler {
         }
     }
 
+    /// A heading within a table need not reach across all of it: one that is no name may end what was
+    /// said above.
+    fn end_necessary(&mut self, name: &Cell) {
+        let speaks = section::class(&name.text) != Class::Silent || doubt::sets_apart(&name.text);
+        if speaks && self.section() == Some(&Category::Necessary) {
+            self.end_section();
+        }
+    }
+
     fn cell<'r>(&self, row: &'r Row, wanted: Column) -> Option<&'r Cell> {
         let at = self.columns.iter().position(|column| *column == wanted)?;
         row.cells.get(at)
@@ -345,6 +430,19 @@ impl Assembler {
     /// The category of a row: what its own cell says, else its kind, else its section. Whatever
     /// else a page has is never taken for necessary.
     fn category(&self, row: &Row, notes: &mut Vec<String>) -> (Category, bool) {
+        let told = self.category_told(row, notes);
+        // A column of its own may say otherwise: `Nécessaire`, and `non` in the cell.
+        let mut others = self.columns.iter().zip(&row.cells).zip(&self.shown);
+        let contradicts = others.any(|((column, cell), heading)| {
+            *column == Column::Other && !cell.is_blank() && doubt::contradicts(heading, &cell.text)
+        });
+        match told {
+            (Category::Necessary, _) if contradicts => (Entry::unclassified(), false),
+            told => told,
+        }
+    }
+
+    fn category_told(&self, row: &Row, notes: &mut Vec<String>) -> (Category, bool) {
         if let Some(cell) = self.cell(row, Column::Category).filter(|cell| !cell.is_blank()) {
             match self.category_of(cell) {
                 Some(found) => return found,
@@ -421,14 +519,6 @@ impl Assembler {
     fn set_aside(&mut self, row: &Row, reason: &str) {
         let (line, text) = (row.line, whole(row));
         self.unplaced.push(Unplaced { line, text, reason: reason.to_owned() });
-    }
-}
-
-/// The category that a line speaks of, where it is one.
-fn category(text: &str) -> Option<Category> {
-    match section::class(text) {
-        Class::Is(category) => Some(category),
-        Class::Unclear | Class::Silent => None,
     }
 }
 

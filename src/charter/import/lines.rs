@@ -5,6 +5,7 @@ use super::page::{Block, Cell, MAX_CELL_CHARS, MAX_COLUMNS, Page, Row};
 use super::section::{self, Class};
 use super::words::fold;
 use super::{columns, inline, vertical};
+use crate::charter::Category;
 
 /// A cell that has grown longer goes on in none of the next lines: it is too long for a charter
 /// however it ends, and to join on would take time without bound.
@@ -25,6 +26,7 @@ pub(super) fn read(text: &str, markup: Markup) -> Page {
         table: Vec::new(),
         shape: None,
         follows_row: false,
+        first_property: None,
         starts: Vec::new(),
         name_column: None,
     };
@@ -57,6 +59,8 @@ struct Reader {
     shape: Option<Shape>,
     /// Whether the line before was a row of the table.
     follows_row: bool,
+    /// The heading that the first list of properties began with, folded.
+    first_property: Option<String>,
     /// Where the columns of the last aligned table begin, and which holds the names.
     starts: Vec<usize>,
     name_column: Option<usize>,
@@ -78,8 +82,10 @@ impl Reader {
         }
         if first.trim().is_empty() {
             // Pages leave blank lines between rows; a table of pipes ends with one.
-            if matches!(self.shape, Some(Shape::Pipes)) {
-                self.end_table();
+            match self.shape {
+                Some(Shape::Pipes) => self.end_table(),
+                Some(Shape::Properties) => self.take_gap(line),
+                _ => {}
             }
             self.follows_row = false;
             return 1;
@@ -101,7 +107,7 @@ impl Reader {
             return 1;
         }
         self.follows_row = false;
-        if self.take_property(first, line) {
+        if self.take_property(first, line) || self.take_amid_properties(lines, line) {
             return 1;
         }
         self.end_table();
@@ -261,17 +267,46 @@ impl Reader {
 
     /// `Fournisseur : Google`, one property of a cookie on a line.
     fn take_property(&mut self, line: &str, number: usize) -> bool {
-        let Some((heading, value)) = line.split_once(':') else { return false };
-        let heading = heading.trim_matches([' ', '\u{a0}', '-', '*', '•']);
-        let folded = fold(heading);
-        let is_known = columns::column(&folded).is_some_and(|column| column != Column::Other);
-        let is_value = value.starts_with(char::is_whitespace) && !value.trim().is_empty();
-        if !is_known || folded.split(' ').count() > 4 || !is_value {
-            return false;
-        }
+        let is_open = matches!(self.shape, Some(Shape::Properties));
+        let Some((heading, value)) = property(line, is_open) else { return false };
         self.begin(Shape::Properties);
         let cells = vec![self.cell(heading), self.cell(value)];
         self.table.push(Row { line: number, cells });
+        true
+    }
+
+    /// A blank line amid properties: what comes before the first name is none of a cookie.
+    fn take_gap(&mut self, line: usize) {
+        let is_name = |row: &Row| {
+            row.cells
+                .first()
+                .is_some_and(|cell| columns::column(&fold(&cell.text)) == Some(Column::Name))
+        };
+        if !self.table.iter().any(is_name) {
+            self.end_table();
+        } else if self.table.last().is_some_and(|row| !row.cells.is_empty()) {
+            self.table.push(Row { line, cells: Vec::new() });
+        }
+    }
+
+    /// A line right below a property that is none that is known. It belongs to the cookie, unless it
+    /// is the heading of the next; but that those are necessary is not believed of such a line.
+    fn take_amid_properties(&mut self, lines: &[&str], line: usize) -> bool {
+        let first = lines[0];
+        let is_below = self.table.last().is_some_and(|row| !row.cells.is_empty());
+        if !matches!(self.shape, Some(Shape::Properties)) || !is_below || first.starts_with('#') {
+            return false;
+        }
+        let next = lines.get(1).and_then(|next| property(next, true));
+        let begins =
+            next.is_some_and(|(heading, _)| columns::column(&fold(heading)) == Some(Column::Name));
+        if begins
+            && matches!(section::class(first), Class::Is(category) if category != Category::Necessary)
+        {
+            return false;
+        }
+        let cells = vec![self.cell(first)];
+        self.table.push(Row { line, cells });
         true
     }
 
@@ -351,15 +386,47 @@ impl Reader {
         let rows = std::mem::take(&mut self.table);
         self.page.blocks.push(match shape {
             Some(Shape::Pipes) => Block::Table(rows),
-            Some(Shape::Properties) if vertical::is_list_of_cookies(&rows) => Block::Table(rows),
-            Some(Shape::Properties) => {
-                let texts =
-                    rows.iter().map(|row| format!("{}: {}", row.cells[0].text, row.cells[1].text));
-                return self.page.blocks.extend(texts.map(Block::Paragraph));
-            }
+            Some(Shape::Properties) => return self.end_properties(rows),
             _ => Block::Continued(rows),
         });
     }
+
+    /// A list of properties is one of cookies, or paragraphs. Once there was one of cookies, each
+    /// cookie begins as the first one did: what stands before that could be a part of any.
+    fn end_properties(&mut self, mut rows: Vec<Row>) {
+        let key = |row: &Row| row.cells.first().map(|cell| fold(&cell.text)).unwrap_or_default();
+        let is_name = |key: &str| columns::column(key) == Some(Column::Name);
+        if let Some(first) = &self.first_property {
+            let begins = |row: &Row| key(row) == *first || is_name(first) && is_name(&key(row));
+            let at = rows.iter().position(begins).unwrap_or(rows.len());
+            let early = rows.drain(..at).filter(|row| !row.cells.is_empty());
+            self.page.blocks.extend(early.map(Block::Stray));
+        }
+        if vertical::is_list_of_cookies(&rows) {
+            self.first_property.get_or_insert_with(|| key(&rows[0]));
+            self.page.blocks.push(Block::Table(rows));
+            return;
+        }
+        let is_amid = self.first_property.is_some();
+        let blocks = rows.into_iter().filter(|row| !row.cells.is_empty()).map(|row| {
+            let texts: Vec<&str> = row.cells.iter().map(|cell| &*cell.text).collect();
+            if is_amid { Block::Stray(row) } else { Block::Paragraph(texts.join(": ")) }
+        });
+        self.page.blocks.extend(blocks);
+    }
+}
+
+/// The heading and the value of a line that is a property of a cookie. Amid others, the value may be
+/// missing, or follow without a space.
+fn property(line: &str, is_amid: bool) -> Option<(&str, &str)> {
+    const MAX_WORDS: usize = 4;
+    let (heading, value) = line.split_once(':')?;
+    let heading = heading.trim_matches([' ', '\u{a0}', '-', '*', '•']);
+    let folded = fold(heading);
+    let is_known = columns::column(&folded).is_some_and(|column| column != Column::Other);
+    let is_value = value.starts_with(char::is_whitespace) && !value.trim().is_empty();
+    let is_property = is_known && folded.split(' ').count() <= MAX_WORDS && (is_amid || is_value);
+    is_property.then_some((heading, value))
 }
 
 /// Whether a line amid the rows of a table says what category the next ones are in.

@@ -7,6 +7,7 @@
 mod assemble;
 mod columns;
 mod csv;
+mod doubt;
 mod html;
 mod inline;
 mod json;

@@ -291,6 +291,9 @@ fn unquoted(piece: &str) -> &str {
     for bullet in ["• ", "· ", "- ", "– ", "— ", "* "] {
         piece = piece.strip_prefix(bullet).unwrap_or(piece).trim_start();
     }
+    // Bold in Markdown that is not read as such; two stars are no more of a pattern than one.
+    let bold = piece.strip_prefix("**").and_then(|inner| inner.strip_suffix("**"));
+    let piece = bold.unwrap_or(piece);
     let quotes = |c: char| "\"'`«»“”‘’•:".contains(c) || c.is_whitespace();
     let piece = piece.trim_matches(quotes);
     match piece.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
@@ -349,6 +352,7 @@ mod tests {
             ("Google cookies starting with _g", "[Google cookies starting with _g]"),
             ("sessionid (Django)", "sessionid (Django)"),
             ("_ga [x2]", "_ga (x2)"),
+            ("**_fbp**", "_fbp"),
             ("_gid [x2] (Google)", "_gid (x2; Google)"),
             ("[_ga]", "[[_ga]]"),
             ("_ga (Google, 2 ans)\n_gid", "_ga (Google, 2 ans) _gid (Google, 2 ans)"),

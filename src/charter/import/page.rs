@@ -33,6 +33,8 @@ pub(super) enum Block {
     Continued(Vec<Row>),
     /// A row that cannot be part of a table, and why.
     Loose(Row, &'static str),
+    /// A property of a cookie that cannot be told.
+    Stray(Row),
     /// An item of a list; whether it begins with code.
     Item {
         line: usize,

@@ -1,5 +1,6 @@
 //! The category that a heading, an introduction or a cell speaks of.
 
+use super::doubt;
 use super::words::fold;
 use crate::charter::Category;
 
@@ -48,34 +49,14 @@ const STEMS: &[(&str, Category)] = &[
 ];
 
 /// Words that turn the next one into its opposite, or into a condition: `autres que nécessaires`,
-/// `if necessary`.
+/// `if necessary`. What keeps `necessary` from being believed besides is [`doubt`]'s.
 const NEGATIONS: &[&str] = &[
     "non", "not", "pas", "sans", "without", "no", "aucun", "aucune", "peu", "que", "than", "si",
-    "if", "when", "where",
+    "if", "when", "where", "un",
 ];
 
 /// Words that may stand between a negation and what it is about.
 const INTENSIFIERS: &[&str] = &["strictement", "strictly", "absolument", "absolutely"];
-
-/// Beginnings of words shortly before `necessary` with which it is the consent that is necessary, or
-/// other cookies that are meant: `votre consentement est nécessaire`, `sauf les nécessaires`.
-const OTHERWISE: &[&str] = &[
-    "consent",
-    "accord",
-    "autoris",
-    "accept",
-    "agree",
-    "permission",
-    "hors",
-    "hormis",
-    "sauf",
-    "except",
-    "exclu",
-];
-
-/// Words with which a text speaks of a part of the cookies only.
-const PARTIAL: &[&str] =
-    &["some", "certains", "certaines", "dont", "including", "notamment", "plupart", "most", "many"];
 
 /// Words with which a sentence speaks of the table that follows it.
 const POINTERS: &[&str] =
@@ -86,9 +67,9 @@ const MAX_HEADING_CHARS: usize = 120;
 
 /// The category that `text` speaks of.
 ///
-/// `necessary` is believed only where it stands alone, or before a mention of functional cookies,
-/// which the published charters use as another word for it; next to any other category nothing is
-/// chosen. Third-party cookies that are for marketing or statistics are that.
+/// `necessary` is believed only where nothing in the text takes it back, and it stands alone, or before
+/// a mention of functional cookies, which the published charters use as another word for it; next to
+/// any other category nothing is chosen. Third-party cookies that are for marketing or statistics are that.
 pub(super) fn class(text: &str) -> Class {
     let folded = fold(text);
     let mut found: Vec<&Category> = Vec::new();
@@ -104,15 +85,14 @@ pub(super) fn class(text: &str) -> Class {
         };
         has_comfort |= *category == Category::Preferences && !is_functional(stem);
         let is_negated = before(&folded[..at]).is_some_and(|word| NEGATIONS.contains(&word));
-        if is_negated || *category == Category::Necessary && is_of_consent(&folded, at) {
+        if is_negated || *category == Category::Necessary && is_to_be_done(&folded[..at]) {
             return Class::Unclear;
         }
         if !found.contains(&category) {
             found.push(category);
         }
     }
-    let is_partial = folded.split(' ').any(|word| PARTIAL.contains(&word));
-    if is_partial && found.contains(&&Category::Necessary) {
+    if found.contains(&&Category::Necessary) && doubt::is_doubtful(text) {
         return Class::Unclear;
     }
     let third = found.iter().position(|category| **category == Category::ThirdParty);
@@ -137,14 +117,27 @@ fn before(text: &str) -> Option<&str> {
     text.split_whitespace().rev().find(|word| !INTENSIFIERS.contains(word))
 }
 
-/// Whether what is called necessary at this place is something to be done or given, and no cookie.
-fn is_of_consent(folded: &str, at: usize) -> bool {
-    const NEAR: usize = 4;
-    let is_otherwise = |word: &str| OTHERWISE.iter().any(|stem| word.starts_with(stem));
-    let mut near = folded[..at].split_whitespace().rev().take(NEAR);
-    let next = folded[at..].split(' ').nth(1).unwrap_or_default();
-    let is_to_be_done = ["il est ", "it is "].iter().any(|words| folded[..at].ends_with(words));
-    is_to_be_done || is_otherwise(next) || near.any(is_otherwise)
+/// Whether what is called necessary after this text is something to be done, and no cookie.
+fn is_to_be_done(before: &str) -> bool {
+    ["il est ", "it is "].iter().any(|words| before.ends_with(words))
+}
+
+/// Whether a text names what it tells of, after a colon.
+pub(super) fn is_told_of_itself(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(_, told)| told.chars().any(char::is_alphanumeric))
+}
+
+/// Whether a text says that there are no cookies of the kind it stands below.
+pub(super) fn says_none(text: &str) -> bool {
+    const NONE: &[&str] = &["aucun", "aucune", "aucuns", "no", "none", "pas", "neant"];
+    const NEAR: usize = 3;
+    let folded = fold(text);
+    let words: Vec<&str> = folded.split(' ').collect();
+    let is_cookie =
+        |word: &&str| ["cookie", "traceur", "tracker"].iter().any(|stem| word.starts_with(stem));
+    let names_cookie = |after: &[&str]| after.is_empty() || after.iter().take(NEAR).any(is_cookie);
+    let mut all = words.iter().enumerate();
+    all.any(|(at, word)| NONE.contains(word) && names_cookie(&words[at + 1..]))
 }
 
 /// Whether a paragraph stands as a heading does: short, and no sentence.
@@ -162,6 +155,19 @@ pub(super) fn is_introduction(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_none() {
+        for text in
+            ["Aucun cookie de ce type.", "Néant", "None.", "No such cookies", "Il n'y en a aucun"]
+        {
+            assert!(says_none(text), "{text:?}");
+        }
+        for text in ["Ils ne peuvent pas être désactivés.", "No consent is needed for these.", ""]
+        {
+            assert!(!says_none(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn classes() {
@@ -201,6 +207,8 @@ mod tests {
             ("Nécessaires et statistiques", Class::Unclear),
             ("Fonctionnels et statistiques", Class::Unclear),
             ("Nécessaires, fonctionnels et statistiques", Class::Unclear),
+            ("Nécessaire : non", Class::Unclear),
+            ("Outre les cookies nécessaires", Class::Unclear),
             ("Certains cookies sont nécessaires", Class::Unclear),
             ("Some of the cookies below are strictly necessary:", Class::Unclear),
             ("Liste des cookies", Class::Silent),

@@ -150,7 +150,8 @@ fn properties_line_by_line() {
          Nom : _gid\nFinalité : Mesure\n\nDescription : rien de plus.\n",
         &[
             "3: _ga|Google|||statistics|13 months|",
-            "7: _gid|||Mesure|statistics||Description: rien de plus.",
+            "7: _gid|||Mesure|statistics||",
+            "10! Description | rien de plus. (it is no property that is known, or not told of which cookie)",
         ],
     );
     let error = read("Description : un site.\n\nUsage : simple\n", Format::Text);
@@ -516,6 +517,155 @@ fn what_visitors_do_not_see_declares_nothing() {
             "2! _fbp | a (visitors do not see it)",
             "3! fr | b (visitors do not see it)",
             "5! x | y (visitors do not see it)",
+        ],
+    );
+}
+
+/// A line that is not known ended the cookie, and what followed went to the next one.
+#[test]
+fn properties_stay_with_the_cookie_they_are_said_of() {
+    let strange = "it is no property that is known, or not told of which cookie";
+    for line in ["Cookie interne", "Site web : https://x.fr", "Strictement interne : oui"] {
+        reads(
+            &format!(
+                "Charte cookies\n\nNom : sid\nFournisseur : Ville\n{line}\nCatégorie : Nécessaire\n\
+                 Durée : session\n\nNom : _fbp\nFournisseur : Meta\nFinalité : pub\n"
+            ),
+            &[
+                "3: sid|Ville|||necessary|session|",
+                "9: _fbp|Meta||pub|unclassified||",
+                &format!("5! {line} ({strange})"),
+            ],
+        );
+    }
+    // A name that could not be read, a property said twice, a gap, a foreign line apart: what comes
+    // then is told of no cookie.
+    for amid in ["sessionid\n", "Fournisseur : Ville\n", "\n", "\nMystère\n\n", "Nom :\n"] {
+        let page = format!(
+            "Cookies\n\nNom : _fbp\nFournisseur : Meta\n{amid}Catégorie : Nécessaire\n\nNom : _ga\nFinalité : x\n"
+        );
+        let shown = shown(&page);
+        assert!(shown.iter().all(|row| !row.contains("|necessary|")), "{page}\n{shown:?}");
+        assert!(shown.iter().any(|row| row.contains("Nécessaire")), "{page}\n{shown:?}");
+    }
+}
+
+/// Its name alone looked like a line across a table, which says what category the next ones are in.
+#[test]
+fn a_cookie_that_is_called_like_a_category() {
+    reads(
+        "Cookies\n\nNom : essential\n\nNom : _fbp\nFinalité : x\n",
+        &["3: essential||||unclassified||", "5: _fbp|||x|unclassified||"],
+    );
+}
+
+#[test]
+fn a_cookie_that_does_not_begin_with_its_name() {
+    reads(
+        "Cookies\n\nFournisseur : Meta\nNom : _fbp\nCatégorie : Marketing\n\n\
+         Fournisseur : Ville\nNom : sid\nCatégorie : Nécessaire\n",
+        &["3: _fbp|Meta|||marketing||", "7: sid|Ville|||necessary||"],
+    );
+    let at_the_end = "Cookies\n\nFournisseur : Meta\nCatégorie : Pub\nNom : _fbp\n\
+                      Catégorie : Nécessaire\nNom : sid\n";
+    assert!(shown(at_the_end).iter().all(|row| row.contains('!')));
+}
+
+#[test]
+fn a_line_within_a_cookie_is_no_heading_of_the_next() {
+    for gap in ["", "\n"] {
+        let page = format!(
+            "Cookies\n\nNom : sid\nFournisseur : V\nCookie nécessaire\n{gap}Nom : _fbp\nFinalité : x\n"
+        );
+        let shown = shown(&page);
+        assert!(shown[1].contains("_fbp|||x|unclassified"), "{page}\n{shown:?}");
+        assert!(shown[2].starts_with("5! Cookie nécessaire"), "{page}\n{shown:?}");
+    }
+}
+
+#[test]
+fn necessary_is_not_taken_from_what_says_that_it_is_not() {
+    let table = "<table><tr><th>Nom<th>Finalité<tr><td>_fbp<td>p</table>";
+    for before in [
+        "<h3>En plus des cookies nécessaires</h3>",
+        "<h3>Cookies strictement nécessaires : aucun</h3>",
+        "<p>Les cookies suivants ne sont plus nécessaires :</p>",
+        "<p>These cookies are necessary only if you consent:</p>",
+        "<p>Les cookies suivants sont nécessaires à la diffusion d'annonces ciblées :</p>",
+        "<h3>Cookies nécessaires</h3><p>Aucun cookie de ce type.</p>",
+        "<h3>Cookies nécessaires</h3><p>Ils servent à la publicité.</p>",
+    ] {
+        assert_eq!(shown(&format!("{before}{table}")), ["1: _fbp|||p|unclassified||"], "{before}");
+    }
+    for cell in ["Nécessaire : non", "Nécessaire (soumis à consentement)", "Guère nécessaire"]
+    {
+        let shown = shown(&format!("Cookie\tCatégorie\tFinalité\n_fbp\t{cell}\tp\n"));
+        assert!(shown[0].contains("|p|unclassified|"), "{shown:?}");
+    }
+    reads(
+        "Cookies nécessaires\n\nCookie\tFinalité\tNécessaire\nsid\tp\tOui\n_fbp\tq\tNon\n",
+        &["4: sid|||p|necessary||Nécessaire: Oui", "5: _fbp|||q|unclassified||Nécessaire: Non"],
+    );
+}
+
+/// The category of the last cookie in each layout, in which a tracker was taken for necessary.
+#[test]
+fn no_tracker_is_necessary_by_where_it_stands() {
+    let sid = "<table><tr><th>Nom<th>But<tr><td>sid<td>x</table>";
+    let fbp = "<table><tr><th>Nom<th>But<tr><td>_fbp<td>x</table>";
+    let pages = [
+        ("a heading below", format!("<h2>Cookies nécessaires</h2>{sid}<h3>Google Ads</h3>{fbp}")),
+        ("others below", format!("<h2>Cookies nécessaires</h2>{sid}<h3>Autres cookies</h3>{fbp}")),
+        ("further ones", format!("<h2>Cookies nécessaires</h2><p>Et aussi :</p>{fbp}")),
+        ("a card above", format!("<h3>sid</h3><p>Catégorie : Nécessaire</p>{fbp}")),
+        ("names above", format!("<p>Cookies nécessaires : sid, csrftoken</p>{fbp}")),
+        (
+            "a caption",
+            sid.replace("<table>", "<table><caption>Cookies nécessaires</caption>") + fbp,
+        ),
+        (
+            "a menu",
+            format!("<button>Publicité</button><button>Cookies nécessaires</button>{fbp}{sid}"),
+        ),
+        ("a menu of headings", format!("<h3>Publicité</h3><h3>Cookies nécessaires</h3>{fbp}")),
+        (
+            "a line across some of the table",
+            "<table><tr><th>Nom<th>But<th>Durée<tr><td colspan=3>Nécessaires<tr><td>sid<td>x<td>\
+             <tr><td colspan=2>Cookies optionnels<td>13 mois<tr><td>_fbp<td>x<td></table>"
+                .to_owned(),
+        ),
+    ];
+    for (layout, page) in pages {
+        let shown = shown(&page);
+        let fbp = shown.iter().find(|row| row.contains("_fbp")).expect("a row");
+        assert!(fbp.contains("|unclassified|"), "{layout}: {shown:?}");
+    }
+}
+
+#[test]
+fn consent_tools_lists() {
+    reads(
+        "<p>Nécessaire (2)</p><p>Les cookies nécessaires contribuent à rendre un site utilisable.</p>\
+         <table><tr><th>Nom<th>Fournisseur<th>Finalité<th>Expiration<th>Type<tr><td>CookieConsent\
+         <td>Cookiebot<td>x<td>1 année<td>HTTP</table><p>Non classés (1)</p><p>En cours.</p>\
+         <table><tr><th>Nom<th>Fournisseur<th>Finalité<th>Expiration<th>Type<tr><td>zz<td>X<td>y\
+         <td>Session<td>HTTP</table>",
+        &[
+            "1: CookieConsent|Cookiebot||x|necessary|1 year|Type: HTTP",
+            "1: zz|X||y|unclassified|session|Type: HTTP",
+        ],
+    );
+    reads(
+        "<h4>Strictly Necessary Cookies</h4><p>These cookies are necessary for the website to function \
+         and cannot be switched off. They are usually only set in response to actions made by you.</p>\
+         <p>Always Active</p><table><tr><th>Cookies<th>Lifespan<tr><td>OptanonConsent<td>364 Days</table>",
+        &["1: OptanonConsent||||necessary|364 days|"],
+    );
+    reads(
+        "<h2>Liste des cookies</h2><ul><li>sid : la session<li><b>_fbp</b> : Meta</ul>",
+        &[
+            "1: _fbp|||Meta|unclassified||",
+            "1! sid | la session (it stands in a list, and does not look like a cookie)",
         ],
     );
 }
