@@ -131,7 +131,7 @@ struct Assembler {
 impl Assembler {
     fn heading(&mut self, level: u8, text: &str) {
         self.sections.retain(|(above, _)| *above < level);
-        let class = self.of_menu(level, section::class(text));
+        let class = self.of_menu(level, section::class_above(text));
         let is_below_necessary = self.section() == Some(&Category::Necessary);
         let category = match class {
             Class::Is(category) => Some(category),
@@ -164,7 +164,7 @@ impl Assembler {
     /// other after a table ends what was said of that table.
     fn paragraph(&mut self, text: &str) {
         let speaks = section::is_heading(text) || section::is_introduction(text);
-        let class = match section::class(text) {
+        let class = match section::class_above(text) {
             // `Catégorie : Nécessaire`, or names after the colon, is said of these, and of no table.
             Class::Is(Category::Necessary) if section::is_told_of_itself(text) => Class::Unclear,
             class if speaks => self.of_menu(UNMARKED, class),
@@ -299,7 +299,7 @@ impl Assembler {
         if let Some((at, cell)) = row.only_cell()
             && !self.is_lone_name(row, at)
         {
-            let reason = match section::class(&cell.text) {
+            let reason = match section::class_above(&cell.text) {
                 Class::Is(category) => {
                     let reason = format!(
                         "it is taken for the category {:?} of the next rows",

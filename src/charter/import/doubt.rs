@@ -8,13 +8,14 @@
 use std::ops::Range;
 
 use super::section::{self, Class};
+use super::subject;
 use super::words::fold;
 
 /// Words that deny, weaken, make a condition, or set one thing against another.
 const DOUBTS: &str = "|non|no|not|pas|ne|n|t|plus|sans|without|aucun|aucune|aucuns|aucunes|none|nul|nulle|null|\
     nil|neant|zero|0|false|faux|off|never|jamais|rien|nullement|ni|nor|neither|cannot|guere|peu|moins|less|\
     presque|quasi|quasiment|almost|nearly|hardly|rarely|barely|scarcely|seldom|rarement|pseudo|disant|called|\
-    si|if|when|lorsque|lorsqu|quand|unless|sauf|seulement|parfois|sometimes|eventuellement|possibly|may|\
+    si|if|when|lorsque|lorsqu|quand|unless|sauf|seulement|parfois|sometimes|only|seul|seuls|seule|seules|part|dehors|moyennement|plutot|relativement|partiellement|eventuellement|possibly|may|\
     might|could|would|serait|seraient|peut|peuvent|hors|outre|hormis|beyond|besides|unlike|\
     contrairement|apart|aside|rather|instead|lieu|dela|difference|addition|complement|above|dessus|\
     precedents|previous|versus|vs|ad|ads|meta|track|tracks|tracked|tracking|some|certains|certaines|\
@@ -73,6 +74,14 @@ const DOUBT_STEMS: &[&str] = &[
     "recommand",
     "recommend",
     "partag",
+    "relevant",
+    "pertinen",
+    "reseau",
+    "social",
+    "business",
+    "economi",
+    "financ",
+    "revenu",
     "shar",
     "video",
 ];
@@ -111,7 +120,8 @@ const REQUIRED: &[&str] =
 const OTHERS: &str = "|autre|autres|other|others|etc|divers|";
 
 /// Beginnings of the words whose meaning is at stake.
-const NECESSARY: &[&str] = &["necessaire", "necessary", "essentiel", "essential", "indispensable"];
+pub(super) const NECESSARY: &[&str] =
+    &["necessaire", "necessary", "essentiel", "essential", "indispensable"];
 
 /// Whether `text`, which calls cookies necessary, leaves a doubt that it means just that.
 pub(super) fn is_doubtful(text: &str) -> bool {
@@ -168,11 +178,17 @@ fn is_clause_doubtful(clause: &str) -> bool {
     words.iter().enumerate().any(|(at, word)| {
         // Others that come after the necessary ones are further ones.
         let is_further = is_among(OTHERS, word) && at_stake.is_some_and(|stake| stake < at);
+        // `Essentiellement` is of anything.
+        let is_adverb = starts(NECESSARY, word) && (word.ends_with("ment") || word.ends_with("ly"));
+        // `Nécessaires et sociaux` are two kinds, `nécessaires et techniques` one.
+        let is_second = ["et", "and", "ou", "or"].contains(word)
+            && at_stake.is_some_and(|stake| stake < at)
+            && subject::first_word(&words[at..]).is_some_and(|next| !subject::is_neutral(next));
         // `En savoir plus` is a link.
         let is_link = *word == "plus" && at > 0 && words[at - 1] == "savoir";
         let is_doubt = is_among(DOUBTS, word) && !is_link
             || [DOUBT_STEMS, CONSENT, SWITCHED].iter().any(|stems| starts(stems, word));
-        !is_waived[at] && (is_further || is_doubt)
+        is_adverb || !is_waived[at] && (is_further || is_second || is_doubt)
     })
 }
 
@@ -216,12 +232,12 @@ fn end_of_denial(words: &[&str], at: usize) -> Option<usize> {
     is_denied.then_some(after + 2)
 }
 
-fn starts(stems: &[&str], word: &str) -> bool {
+pub(super) fn starts(stems: &[&str], word: &str) -> bool {
     stems.iter().any(|stem| word.starts_with(stem))
 }
 
 /// Whether `words`, divided by bars, has this one.
-fn is_among(words: &str, word: &str) -> bool {
+pub(super) fn is_among(words: &str, word: &str) -> bool {
     !word.is_empty() && words.split('|').any(|known| known == word)
 }
 
@@ -260,6 +276,8 @@ mod tests {
             "Strictly necessary cookies – always active",
             "Les cookies suivants sont strictement nécessaires à la fourniture du service :",
             "Autres cookies nécessaires",
+            "Cookies nécessaires et techniques",
+            "Cookies nécessaires au site et à ses services, et à la sécurité",
             "Traceurs nécessaires, exemptés de consentement",
             "Nécessaires, dispensés du recueil du consentement",
             "Cookies strictement nécessaires (sans consentement préalable)",
@@ -301,6 +319,13 @@ mod tests {
             "Presque nécessaire",
             "Rarely necessary",
             "Nécessaires et autres cookies",
+            "Nécessaires et réseaux",
+            "Necessary and playful cookies",
+            "Essentiellement les cookies suivants :",
+            "En dehors des cookies nécessaires :",
+            "À part les cookies nécessaires, nous utilisons les cookies suivants :",
+            "Seuls les cookies nécessaires sont déposés. Les suivants :",
+            "Cookies necessary to show you relevant content:",
             "En plus des cookies nécessaires",
             "Outre les cookies nécessaires",
             "Au-delà des cookies nécessaires",

@@ -15,6 +15,7 @@ mod lines;
 mod names;
 mod page;
 mod section;
+mod subject;
 mod vertical;
 
 use std::fmt;

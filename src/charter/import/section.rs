@@ -1,7 +1,7 @@
 //! The category that a heading, an introduction or a cell speaks of.
 
-use super::doubt;
 use super::words::fold;
+use super::{doubt, subject};
 use crate::charter::Category;
 
 /// What a text says of the category of cookies.
@@ -56,10 +56,10 @@ const NEGATIONS: &[&str] = &[
 ];
 
 /// Words that may stand between a negation and what it is about.
-const INTENSIFIERS: &[&str] = &["strictement", "strictly", "absolument", "absolutely"];
+pub(super) const INTENSIFIERS: &[&str] = &["strictement", "strictly", "absolument", "absolutely"];
 
 /// Words with which a sentence speaks of the table that follows it.
-const POINTERS: &[&str] =
+pub(super) const POINTERS: &[&str] =
     &["suivant", "suivants", "suivante", "suivantes", "following", "below", "dessous"];
 
 /// The longest text that can be a heading without being marked as one.
@@ -108,6 +108,14 @@ pub(super) fn class(text: &str) -> Class {
     }
 }
 
+/// The category that a text speaks of where it stands above a table, and need not speak of its cookies.
+pub(super) fn class_above(text: &str) -> Class {
+    match class(text) {
+        Class::Is(Category::Necessary) if !subject::is_of_cookies(text) => Class::Unclear,
+        class => class,
+    }
+}
+
 fn is_functional(stem: &str) -> bool {
     stem.starts_with("fonction") || stem.starts_with("functional")
 }
@@ -122,9 +130,11 @@ fn is_to_be_done(before: &str) -> bool {
     ["il est ", "it is "].iter().any(|words| before.ends_with(words))
 }
 
-/// Whether a text names what it tells of, after a colon.
+/// Whether a text names what it tells of, after a colon that is not an address's.
 pub(super) fn is_told_of_itself(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(_, told)| told.chars().any(char::is_alphanumeric))
+    let mut after = text.match_indices(':').map(|(at, _)| &text[at + 1..]);
+    let told = after.find(|told| !told.starts_with("//"));
+    told.is_some_and(|told| told.chars().any(char::is_alphanumeric))
 }
 
 /// Whether a text says that there are no cookies of the kind it stands below.
@@ -155,6 +165,16 @@ pub(super) fn is_introduction(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn told_after_a_colon() {
+        for text in ["Catégorie : Nécessaire", "Cookies nécessaires de https://x.fr : sid"] {
+            assert!(is_told_of_itself(text), "{text:?}");
+        }
+        for text in ["Cookies nécessaires de https://x.fr", "Cookies nécessaires :"] {
+            assert!(!is_told_of_itself(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn there_are_none() {

@@ -591,6 +591,8 @@ fn necessary_is_not_taken_from_what_says_that_it_is_not() {
         "<h3>Cookies strictement nécessaires : aucun</h3>",
         "<p>Les cookies suivants ne sont plus nécessaires :</p>",
         "<p>These cookies are necessary only if you consent:</p>",
+        "<p>Un opt-in est nécessaire pour les cookies suivants :</p>",
+        "<h3>Informations essentielles</h3>",
         "<p>Les cookies suivants sont nécessaires à la diffusion d'annonces ciblées :</p>",
         "<h3>Cookies nécessaires</h3><p>Aucun cookie de ce type.</p>",
         "<h3>Cookies nécessaires</h3><p>Ils servent à la publicité.</p>",
