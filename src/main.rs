@@ -1,6 +1,7 @@
 //! Parses the command line, hands over, and chooses the exit code.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,13 +25,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// The error and what caused it, one a line.
-#[allow(clippy::print_stderr)]
+/// The error and what caused it, one a line. Where standard error cannot be written, the exit code
+/// alone tells.
 fn print(error: &dyn Error) {
-    eprintln!("cookie-firewall: {error}");
+    let mut out = std::io::stderr();
+    let _ = writeln!(out, "cookie-firewall: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
-        eprintln!("  caused by: {cause}");
+        let _ = writeln!(out, "  caused by: {cause}");
         source = cause.source();
     }
 }

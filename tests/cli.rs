@@ -765,6 +765,82 @@ fn the_decision_log_names_cookies_and_never_their_values() {
     assert!(!ended.stderr.contains("hush"), "{}", ended.stderr);
 }
 
+/// Closed, or never read: neither the exchanges nor a reload nor the end wait for it.
+#[test]
+fn a_log_that_nobody_takes_holds_up_nothing() {
+    for is_closed in [true, false] {
+        let directory = Directory::new();
+        let site = format!("upstream = \"http://127.0.0.1:1\"\n{CHARTER}");
+        let path = config(&directory, "[log]\nlevel = \"debug\"\n", &site);
+        let mut command = firewall();
+        command.arg("run").arg("--config").arg(&path);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = Process {
+            child: command.spawn().expect("the binary starts"),
+            lines: channel().1,
+            seen: Vec::new(),
+            deadline: Instant::now() + PATIENCE,
+        };
+        let pipe = process.child.stderr.take().expect("it is piped");
+        let mut log = BufReader::with_capacity(1, pipe);
+        let mut until = |text: &str| {
+            let mut line = String::new();
+            while !line.contains(text) {
+                line.clear();
+                assert_ne!(log.read_line(&mut line).expect("UTF-8"), 0, "no {text:?}");
+            }
+            line
+        };
+        let mut address = |listener: &str| -> SocketAddr {
+            let line = until(&format!("listener={listener} address="));
+            let (_, address) = line.trim().rsplit_once('=').expect("an address");
+            address.parse().expect("an address")
+        };
+        let (http, admin) = (address("http"), address("admin"));
+        until("ready");
+        let log = (!is_closed).then_some(log);
+        // More lines than a pipe takes.
+        let cookies: Vec<_> = (0..100).map(|number| format!("unheard{number}=1")).collect();
+        for _ in 0..20 {
+            assert_eq!(get(http, DOMAIN, "/", &cookies.join("; ")).status(), 502);
+        }
+        for _ in 0..2 {
+            let mut peer = Peer::connect(admin);
+            peer.send("POST /-/reload HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            assert_eq!(peer.response().status(), 200);
+        }
+        let is_whole = || {
+            let metrics = get(admin, "admin", "/metrics", "").text();
+            metrics.contains("\ncookie_firewall_log_lines_dropped_total 0\n")
+        };
+        // What waits for its reader is not lost yet.
+        assert!(is_closed || is_whole());
+        while is_closed && is_whole() {
+            assert!(Instant::now() < process.deadline, "no line was counted");
+        }
+        process.signal("-TERM");
+        assert_eq!(process.status().code(), Some(0), "closed: {is_closed}");
+        drop(log);
+    }
+}
+
+/// A mistyped level is the name of a module for `EnvFilter`, of which nothing is ever logged.
+#[test]
+fn a_mistyped_rust_log_does_not_silence_the_log() {
+    let directory = Directory::new();
+    let path = usual(&directory);
+    let main = std::fs::read_to_string(&path).expect("the main file");
+    directory.write("main.toml", &format!("{main}[log]\nformat = \"json\"\n"));
+    let mut command = firewall();
+    command.args(["run", "--config"]).arg(&path).env("RUST_LOG", "inof");
+    let mut process = Process::start(&mut command);
+    process.wait_for("RUST_LOG: \\\"inof\\\" is no level");
+    process.wait_for("\"listening\"");
+    for (_, line) in &process.seen {
+        serde_json::from_str::<Value>(line).expect("an object a line");
+    }
+}
+
 #[test]
 fn the_environment_may_say_what_is_logged() {
     let directory = Directory::new();

@@ -1,28 +1,39 @@
-//! Logs, on standard error.
+//! Logs, on standard error, written aside.
 
-use std::io::IsTerminal;
+mod filter;
 
+use std::io::{self, IsTerminal};
+
+use prometheus::IntCounter;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
+use crate::telemetry::{LastLines, Lines};
 
-/// Sets up logging for the whole process. `RUST_LOG`, where it is set, wins over the configuration.
-pub(super) fn start(log: &Log) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(own(log)));
+/// Sets up logging for the whole process, and counts the lines that could not be written. `RUST_LOG`,
+/// where it is set, wins over the configuration. What is returned is kept until the last line.
+///
+/// # Errors
+///
+/// Where the system has no thread to give.
+pub(super) fn start(log: &Log, left_out: IntCounter) -> io::Result<LastLines> {
+    let (lines, last) = Lines::to(io::stderr(), left_out)?;
+    let written = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let filter = filter::filter(log, &written.to_string_lossy());
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::builder().parse_lossy(filter.directives))
+        .with_writer(move || lines.clone())
+        // It would tell standard error, and panic where that cannot be written.
+        .log_internal_errors(false)
         .with_target(false);
     if log.json {
         builder.json().flatten_event(true).init();
     } else {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         builder.with_ansi(colour).init();
     }
-}
-
-/// The level for what the firewall itself says. What its libraries say of a connection is counted and
-/// logged by the firewall, within bounds; clients could have them say it without any.
-fn own(log: &Log) -> String {
-    format!("error,cookie_firewall={}", log.level)
+    for problem in filter.problems {
+        tracing::warn!("RUST_LOG: {problem}");
+    }
+    Ok(last)
 }

@@ -24,14 +24,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Reading { result, files } = config::read(&arguments.file.config);
     let loaded = result.map_err(Failure::usage)?;
     let config = loaded.config;
-    logging::start(&config.server.log);
+    let mut telemetry = Telemetry::default();
+    let _log = logging::start(&config.server.log, telemetry.metrics.log_lines_dropped())?;
     for warning in &loaded.warnings.0 {
         tracing::warn!("{warning}");
     }
     for site in config.sites.iter().filter(|site| site.mode == Mode::Report) {
         tracing::warn!(site = %site.domain, "report mode: nothing is blocked on this site");
     }
-    let telemetry = Telemetry { decisions: decision_log(), ..Telemetry::default() };
+    telemetry.decisions = decision_log();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let stop = stop_signal()?;

@@ -72,6 +72,7 @@ pub struct Metrics {
     proofs: IntCounterVec,
     reloads: IntCounterVec,
     last_reload: Gauge,
+    log_lines_dropped: IntCounter,
 }
 
 impl Default for Metrics {
@@ -223,6 +224,13 @@ impl Metrics {
                     "When the configuration in use was loaded.",
                 ),
             ),
+            log_lines_dropped: register(
+                &registry,
+                IntCounter::new(
+                    "cookie_firewall_log_lines_dropped_total",
+                    "Lines that could not be written, or that the log's reader did not take in time.",
+                ),
+            ),
             registry,
         };
         metrics.describe_build();
@@ -257,6 +265,12 @@ impl Metrics {
     /// Notes that a configuration was not loaded for its mistakes.
     pub fn not_loaded(&self) {
         self.reloads.with_label_values(&["failure"]).inc();
+    }
+
+    /// The counter of lines that the log had to leave out.
+    #[must_use]
+    pub fn log_lines_dropped(&self) -> IntCounter {
+        self.log_lines_dropped.clone()
     }
 
     /// Counts a configuration that was loaded while the firewall runs.

@@ -6,11 +6,13 @@
 
 mod budget;
 mod decisions;
+mod lines;
 mod metrics;
 mod proof;
 
 pub use budget::LogBudget;
 pub use decisions::{Decided, DecisionLog};
+pub use lines::{LastLines, Lines};
 pub use metrics::{AddressMetrics, Metrics, SiteMetrics, UpstreamMetrics, UpstreamState};
 pub use proof::{FileProof, ProofLog, RecordedChoice, charter_hash};
 

@@ -12,7 +12,7 @@ use super::{Failure, print, run::stop_signal};
 use crate::config::{ClientTimeouts, Config, Listener, Listeners, Server, site_from_str};
 use crate::policy::Verdict;
 use crate::server::{self, Bound};
-use crate::telemetry::{Decided, DecisionLog, Telemetry};
+use crate::telemetry::{Decided, DecisionLog, Lines, Telemetry};
 
 /// The demo's site file; `UPSTREAM` stands for the portal's address.
 const SITE: &str = include_str!("site.toml");
@@ -41,7 +41,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let bound = Bound::new(&config.server)?;
         introduce(&bound, arguments)?;
         let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let telemetry = Telemetry { decisions: Some(lines(colour)), ..Telemetry::default() };
+        let mut telemetry = Telemetry::default();
+        let (out, _last) = Lines::to(io::stdout(), telemetry.metrics.log_lines_dropped())?;
+        telemetry.decisions = Some(lines(out, colour));
         tokio::spawn(portal::serve(portal));
         server::serve(bound, &config, None, Arc::new(telemetry), stop).await?;
         Ok(())
@@ -90,7 +92,7 @@ fn introduce(bound: &Bound, arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// A line for each decision, as a table.
-fn lines(colour: bool) -> Box<dyn DecisionLog> {
+fn lines(out: Lines, colour: bool) -> Box<dyn DecisionLog> {
     Box::new(move |decided: &Decided<'_>| {
         let entry = decided.entry;
         let (on, off) = match entry.verdict {
@@ -103,14 +105,14 @@ fn lines(colour: bool) -> Box<dyn DecisionLog> {
             "" => "not in the charter",
             category => category,
         };
-        // Whoever closed the demo's output still wants the demo.
-        let _ = writeln!(
-            io::stdout(),
-            "{:9} {on}{:8}{off} {:11} {} ({category})",
+        // One line is one piece, so that lines of two threads do not mix.
+        let line = format!(
+            "{:9} {on}{:8}{off} {:11} {} ({category})\n",
             entry.direction.as_str(),
             entry.verdict.as_str(),
             entry.reason.as_str(),
             decided.name(),
         );
+        let _ = out.clone().write_all(line.as_bytes());
     })
 }
