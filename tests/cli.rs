@@ -824,6 +824,40 @@ fn a_log_that_nobody_takes_holds_up_nothing() {
     }
 }
 
+#[test]
+fn report_mode_that_a_reload_brings_is_told() {
+    let directory = Directory::new();
+    let config = usual(&directory);
+    let mut process = start(&config);
+    process.wait_for("ready");
+    let site = std::fs::read_to_string(directory.write("x", "").with_file_name("site.toml"));
+    let site = site.expect("the site file");
+    directory.write("site.toml", &site.replacen("upstream", "mode = \"report\"\nupstream", 1));
+    process.wait_for("report mode: nothing is blocked on this site");
+    process.wait_for("configuration loaded");
+    process.signal("-HUP");
+    while !process.next().expect("the log goes on").1.contains("trigger=SIGHUP") {
+        let (_, line) = process.seen.last().expect("just read");
+        assert!(!line.contains("report mode"), "told once: {line}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_authority_and_the_client() {
+    let directory = Directory::new();
+    let mut process = start(&usual(&directory));
+    let http = process.address("http");
+    for (host, shown) in [
+        ("missing.example", "missing.example".to_owned()),
+        ("a\u{e9}b", "a\\xc3\\xa9b".to_owned()),
+        (&*"a".repeat(200), format!("{}...", "a".repeat(128))),
+    ] {
+        get(http, host, "/", "");
+        let expected = format!("refused peer=127.0.0.1 authority={shown} status=");
+        process.wait_for(&expected);
+    }
+}
+
 /// A mistyped level is the name of a module for `EnvFilter`, of which nothing is ever logged.
 #[test]
 fn a_mistyped_rust_log_does_not_silence_the_log() {

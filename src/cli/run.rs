@@ -8,7 +8,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigFile, Failure, logging};
 use crate::config::{self, Reading};
-use crate::enforce::Mode;
 use crate::server::{self, Bound, Source};
 use crate::telemetry::{Decided, DecisionLog, Telemetry};
 
@@ -29,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for warning in &loaded.warnings.0 {
         tracing::warn!("{warning}");
     }
-    for site in config.sites.iter().filter(|site| site.mode == Mode::Report) {
+    for site in config.sites.iter().filter(|site| site.only_reports()) {
         tracing::warn!(site = %site.domain, "report mode: nothing is blocked on this site");
     }
     telemetry.decisions = decision_log();

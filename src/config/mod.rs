@@ -226,6 +226,14 @@ pub struct Site {
     pub charter: Charter,
 }
 
+impl Site {
+    /// Whether decisions are counted alone, and nothing is changed.
+    #[must_use]
+    pub fn only_reports(&self) -> bool {
+        self.mode == Mode::Report
+    }
+}
+
 /// How long the firewall waits for an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {

@@ -100,6 +100,11 @@ impl Client {
         self.keep.as_ref().map(|keep| keep())
     }
 
+    /// Who has the connection, be it a proxy.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
     /// The server name of the TLS handshake, in lower case.
     pub(super) fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()

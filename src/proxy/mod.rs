@@ -76,7 +76,9 @@ impl Worker {
             Err(error) => {
                 gateway.telemetry.metrics.count_siteless(Some(&method), error.status());
                 if gateway.telemetry.budget.allows_one() {
-                    tracing::info!(status = error.status().as_u16(), %error, "refused");
+                    let (status, peer) = (error.status().as_u16(), client.peer());
+                    let authority = route::shown(&request);
+                    tracing::info!(%peer, %authority, status, %error, "refused");
                 }
                 return page::error(error.status(), "en");
             }

@@ -24,6 +24,9 @@ pub(super) struct Route<'g> {
     pub(super) site: &'g Arc<Site>,
 }
 
+/// The longest part of an authority that the log shows, in bytes.
+const MAX_SHOWN: usize = 128;
+
 /// Finds the site by the request's authority: that of the target, else of `Host` (RFC 9112 3.2.2 and
 /// 3.3, RFC 9113 8.3.1). It must be one, name a site, and be the server that the client asked for in
 /// its TLS handshake (RFC 9110 7.4).
@@ -65,6 +68,17 @@ fn authority<B>(request: &Request<B>) -> Result<&str, ProxyError> {
             Err(ProxyError::BadRequest("no :authority"))
         }
         (None, None) => Err(ProxyError::NoSite),
+    }
+}
+
+/// The authority as the log shows it, whatever bytes it came in, and cut where it is long.
+pub(super) fn shown<B>(request: &Request<B>) -> String {
+    let host = || request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let authority = authority.or_else(host).unwrap_or_default();
+    match authority.get(..MAX_SHOWN) {
+        Some(begin) => format!("{}...", begin.escape_ascii()),
+        None => authority.escape_ascii().to_string(),
     }
 }
 

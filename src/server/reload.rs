@@ -127,7 +127,9 @@ impl Reloader {
         certificates: Certificates,
         bound: Bound,
     ) {
-        warn_of_what_stays(&self.shared.gateway().server, &config.server);
+        let before = self.shared.gateway();
+        warn_of_what_stays(&before.server, &config.server);
+        warn_of_report_mode(&before, config);
         tokio::spawn(retire(self.shared.certificates.swap(Arc::new(certificates))));
         self.watchers.follow(&gateway);
         tokio::spawn(retire(self.shared.install(Arc::new(gateway))));
@@ -193,6 +195,18 @@ fn warn_of_what_stays(before: &Server, after: &Server) {
     }
     if before.log != after.log {
         tracing::warn!("[log] takes effect at the next start");
+    }
+}
+
+/// What a start warns of, where it is news.
+fn warn_of_report_mode(before: &Gateway, after: &Config) {
+    let reported = |domain: &str| {
+        before
+            .site(domain)
+            .is_some_and(|(_, site)| site.config.only_reports() && *site.config.domain == *domain)
+    };
+    for site in after.sites.iter().filter(|site| site.only_reports() && !reported(&site.domain)) {
+        tracing::warn!(site = %site.domain, "report mode: nothing is blocked on this site");
     }
 }
 
