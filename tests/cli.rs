@@ -888,6 +888,17 @@ fn the_environment_may_say_what_is_logged() {
 }
 
 #[test]
+fn demo_takes_one_port_for_one_listener() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("bound").port().to_string();
+    drop(free);
+    let ports = ["demo", "--port", &port, "--admin-port", &port];
+    let mut process = Process::start(firewall().args(ports));
+    process.wait_for(" is taken; using ");
+    process.wait_for("http://localhost:");
+}
+
+#[test]
 fn demo_picks_another_port_where_its_own_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port();

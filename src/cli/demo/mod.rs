@@ -53,11 +53,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn config(arguments: &Arguments, portal: SocketAddr) -> Result<Config, Failure> {
     let text = SITE.replace("UPSTREAM", &format!("http://{portal}"));
     let site = site_from_str(Path::new("demo.toml"), &text).map_err(Failure::usage)?;
+    let address = free(arguments.port);
+    // The first one takes its port only once it serves.
+    let admin = if arguments.admin_port == arguments.port { 0 } else { arguments.admin_port };
     let server = Server {
         listeners: Listeners {
-            http: vec![Listener { address: free(arguments.port), proxy_protocol: false }],
+            http: vec![Listener { address, proxy_protocol: false }],
             https: Vec::new(),
-            admin: free(arguments.admin_port),
+            admin: free(admin),
         },
         workers: Some(1),
         timeouts: ClientTimeouts { shutdown: Duration::from_secs(2), ..ClientTimeouts::default() },
