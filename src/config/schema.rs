@@ -50,7 +50,7 @@ fn schema_of(kind: Kind) -> Value {
         Kind::Number => json!({ "type": "integer", "minimum": 0 }),
         Kind::Items(keys) => {
             let item = json!({ "oneOf": [{ "type": "string" }, object(keys)] });
-            json!({ "oneOf": [item, { "type": "array", "items": item }] })
+            json!({ "oneOf": [item, { "type": "array", "items": item, "minItems": 1 }] })
         }
         Kind::Map => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::Lists => json!({ "type": "object", "additionalProperties": strings }),

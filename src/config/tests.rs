@@ -378,6 +378,13 @@ fn mistakes_about_the_upstream() {
         error(name, upstream(written), "upstream", message, "write \"http://host:port\"")
     };
     each_site_mistake_is_found(cases.into_iter().map(case).collect());
+    each_site_mistake_is_found(vec![error(
+        "no upstream in the list, which took the site away",
+        format!("domain = \"data.example.fr\"\nupstream = [] # <-\n{CONSENT_COOKIE}"),
+        "upstream",
+        "no upstream is named",
+        "[\"http://127.0.0.1:8000\"]",
+    )]);
     let ca = "-----BEGIN CERTIFICATE-----";
     each_site_mistake_is_found(vec![
         error(

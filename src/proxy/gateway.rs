@@ -48,8 +48,7 @@ pub struct Site {
 /// Which sites have an upstream that works.
 #[derive(Debug)]
 pub struct Readiness<'g> {
-    /// Whether any has, or there is none that could: one portal that is down must not take the
-    /// others away.
+    /// Whether any has: one portal that is down must not take the others away.
     pub is_ready: bool,
     /// The domains of those that have not.
     pub down: Vec<&'g str>,
@@ -125,7 +124,7 @@ impl Gateway {
         let is_down = |site: &&Arc<Site>| !site.upstreams.is_ready();
         let down: Vec<_> =
             self.all.iter().filter(is_down).map(|site| &*site.config.domain).collect();
-        Readiness { is_ready: down.len() < self.all.len() || self.all.is_empty(), down }
+        Readiness { is_ready: down.len() < self.all.len(), down }
     }
 
     /// The site that answers for `host`, whatever its case, and the host in lower case.

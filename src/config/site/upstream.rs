@@ -20,6 +20,13 @@ pub(super) fn read(
     table: &Table<'_, '_>,
     connect_timeout: Duration,
 ) -> Option<Upstream> {
+    if let Some(at) = table.empty_list("upstream") {
+        document.error(
+            &at,
+            "no upstream is named",
+            "write for example [\"http://127.0.0.1:8000\"]",
+        );
+    }
     let addresses: Vec<_> =
         table.items("upstream").iter().filter_map(|item| address(document, item)).collect();
     let host = table.string("upstream_host").and_then(|at| host_header(document, &at));
