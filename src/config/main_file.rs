@@ -1,7 +1,8 @@
 //! The main file: listeners, limits, and where the sites are.
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::keys;
@@ -55,7 +56,7 @@ fn read_listeners(document: &Document<'_>, server: &Table<'_, '_>) -> Listeners 
     let mut taken = Vec::new();
     let http = read_addresses(document, server, "http", &mut taken);
     let https = read_addresses(document, server, "https", &mut taken);
-    if server.strings("http").is_empty() && server.strings("https").is_empty() {
+    if server.has_none("http") && server.has_none("https") {
         document.error(
             &server.at(),
             "no address to listen on",
@@ -81,12 +82,11 @@ fn read_addresses(
     let mut addresses = Vec::new();
     for at in server.strings(key) {
         let Some(value) = address(document, &at) else { continue };
-        if taken.iter().any(|other| collide(other.value, value)) {
-            document.error(
-                &at,
-                "this address is taken by another one above",
-                "keep one of the two",
-            );
+        if let Some(other) = taken.iter().find(|other| collide(other.value, value)) {
+            let is_dual = value.is_ipv4() != other.value.is_ipv4();
+            let dual = "keep the one of IPv6 alone, which IPv4 comes to as well";
+            let remedy = if is_dual { dual } else { "keep one of the two" };
+            document.error(&at, "this address is taken by another one above", remedy);
         }
         addresses.push(value);
         taken.push(At { value, key: at.key, span: at.span });
@@ -109,7 +109,7 @@ fn read_proxied(
             let remedy = "write an address of http or https just as it stands there";
             document.error(&at, "no listener has this address", remedy);
         }
-        if server.strings("trusted_proxies").is_empty() {
+        if server.has_none("trusted_proxies") {
             let remedy = "add trusted_proxies with the network of the proxy";
             document.error(&at, "no proxy is trusted, so nobody could connect", remedy);
         }
@@ -151,11 +151,11 @@ fn read_admin(
 
 /// Whether no two listeners can have these addresses.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let ips = [one.ip(), other.ip()];
-    one.port() == other.port()
-        && one.port() != 0
-        && one.is_ipv4() == other.is_ipv4()
-        && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
+    let ips = [one.ip().to_canonical(), other.ip().to_canonical()];
+    let overlap = ips[0] == ips[1]
+        || ips.contains(&IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+        || (ips[0].is_ipv4() == ips[1].is_ipv4() && ips.iter().any(IpAddr::is_unspecified));
+    one.port() == other.port() && one.port() != 0 && overlap
 }
 
 fn read_limits(table: Option<&Table<'_, '_>>) -> Limits {

@@ -311,6 +311,12 @@ impl<'d, 't> Table<'d, 't> {
         at.value.as_array().is_some_and(|array| array.is_empty()).then(|| at.place())
     }
 
+    /// Whether a list is not there, or holds nothing; one that is mistaken holds something.
+    pub(super) fn has_none(&self, name: &'static str) -> bool {
+        let value = self.value(name).map(|value| value.get_ref());
+        value.is_none_or(|value| value.as_array().is_some_and(|array| array.is_empty()))
+    }
+
     /// What is written as a string, a table, or a list of either; empty where the key is absent.
     pub(super) fn items(&self, name: &'static str) -> Vec<Item<'d, 't>> {
         let Some(at) = self.find(name) else { return Vec::new() };

@@ -202,6 +202,10 @@ fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
         // A restart must not wait for the last run's connections to be forgotten.
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(reuse_port)?;
+        if address.is_ipv6() {
+            // As the configuration was checked, whatever the system's default is.
+            socket.set_only_v6(false)?;
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
