@@ -487,7 +487,7 @@ impl<'d, 't> Table<'d, 't> {
 }
 
 /// The known word that `name` was probably meant to be.
-fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub(super) fn closest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase().replace('-', "_");
     known
         .map(|word| (strsim::damerau_levenshtein(&name, &word.to_lowercase()), word))

@@ -10,6 +10,9 @@ use crate::config::reader::{At, Document, Table};
 use crate::consent::{Ids, MAX_IDS, Tool};
 use crate::cookie::{SameSite, name};
 
+/// The remedy where a category cannot be called so.
+pub(super) const CATEGORY_NAMES: &str = "write letters, digits, '-' and '_'";
+
 /// Compiles the charter and completes `consent` with the ids that its cookies name. `None` where
 /// mistakes keep it from being compiled; `hosts` are the site's domain and aliases.
 pub(super) fn read(
@@ -64,6 +67,7 @@ pub(super) fn read(
     };
     // A declaration that could not be read may be the one that is looked for.
     if charter.declarations().len() == tables.len() {
+        consent.warn_of_unused(document, charter.declarations());
         let rules = &consent.rules;
         let unseen = "is not declared: the portal does not see the visitor's choice";
         warn_of_consent_cookie(document, consent, &charter, rules.cookie(), unseen);
@@ -146,13 +150,8 @@ fn category(
 ) -> Option<Category> {
     let category = Category::named(at.value);
     let is_own = matches!(category, Category::Own(_));
-    let valid = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    if at.value.is_empty() || !at.value.chars().all(valid) {
-        document.error(
-            at,
-            format!("{:?} cannot be a category", at.value),
-            "write letters, digits, '-' and '_'",
-        );
+    if !is_category_name(at.value) {
+        document.error(at, format!("{:?} cannot be a category", at.value), CATEGORY_NAMES);
         return None;
     }
     if is_own && consent.of_category(&category).is_empty() && table.string("consent").is_none() {
@@ -164,6 +163,11 @@ fn category(
         return None;
     }
     Some(category)
+}
+
+pub(super) fn is_category_name(name: &str) -> bool {
+    let valid = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    !name.is_empty() && name.chars().all(valid)
 }
 
 fn need(

@@ -1,8 +1,9 @@
 //! The `[consent]` table: which cookie is read, and what its ids stand for.
 
+use super::charter::{CATEGORY_NAMES, is_category_name};
 use crate::charter::{Category, Declaration, Need};
 use crate::config::key_path::KeyPath;
-use crate::config::reader::{At, Document, Table};
+use crate::config::reader::{At, Document, Table, closest};
 use crate::consent::{Ids, MAX_IDS, Rules, Tool};
 
 /// Half a year, after which the CNIL recommends asking again (recommendation of 17 September 2020).
@@ -23,6 +24,8 @@ pub(super) struct Consent<'d> {
     pub(super) place: At<()>,
     /// The categories that the site lists for `Sec-GPC`, if it does.
     gpc: Option<Vec<At<&'d str>>>,
+    /// The categories that the site lists ids of.
+    listed: Vec<At<&'d str>>,
 }
 
 impl Consent<'_> {
@@ -66,6 +69,21 @@ impl Consent<'_> {
         };
         let named = categories.iter().map(|(category, ids)| (category.as_str().into(), *ids));
         self.rules.categories = named.collect();
+    }
+
+    /// Warns of a category of the site's own that no cookie is of: it is probably mistyped, and the ids
+    /// stand for nothing then.
+    pub(super) fn warn_of_unused(&self, document: &Document<'_>, declarations: &[Declaration]) {
+        let used = || declarations.iter().map(|declaration| declaration.category.as_str());
+        let known = || Category::BUILT_IN.iter().map(Category::as_str).chain(used());
+        let listed = self.listed.iter().filter(|at| is_category_name(at.value));
+        for at in listed.filter(|at| known().all(|known| known != at.value)) {
+            let remedy = match closest(at.value, known()) {
+                Some(known) => format!("write {known:?}"),
+                None => "declare its cookies, or remove this line".to_owned(),
+            };
+            document.warning(at, "no cookie is of this category", &remedy);
+        }
     }
 
     /// The categories that need consent, with their ids: those that stand for each, and those that
@@ -136,12 +154,13 @@ pub(super) fn read<'d>(document: &Document<'_>, table: Option<&Table<'d, '_>>) -
     rules.revision = table.and_then(|table| revision(document, tool, table));
     let mapped = table.map_or_else(Vec::new, |table| table.lists("categories"));
     let is_mapped = !mapped.is_empty();
+    let listed = mapped.iter().map(|(key, _)| key.clone()).collect();
     let ids = ids(document, tool, mapped);
     let gpc = table.and_then(|table| {
         let listed = table.strings("gpc");
         (!listed.is_empty() || table.empty_list("gpc").is_some()).then_some(listed)
     });
-    Consent { rules, ids, is_mapped, place, gpc }
+    Consent { rules, ids, is_mapped, place, gpc, listed }
 }
 
 /// The rules for a cookie of this name, or where it is a mistake for none.
@@ -222,6 +241,9 @@ fn ids(
         let category = Category::named(key.value);
         if category == Category::Necessary {
             document.error(&key, "necessary cookies need no consent", "remove this line");
+        } else if !is_category_name(key.value) {
+            let message = format!("{:?} cannot be a category", key.value);
+            document.error(&key, message, CATEGORY_NAMES);
         }
         for at in members {
             if ids.iter().any(|(id, _)| **id == *at.value) {
