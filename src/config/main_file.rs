@@ -252,7 +252,9 @@ fn site_files(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<PathBuf> {
             ),
             Ok(found) => files.extend(found),
             Err(message) => {
-                document.error(at, message, "write a path, or a pattern like \"sites/*.toml\"");
+                let remedy =
+                    "write a path, or a pattern like \"sites/*.toml\"; names of files in UTF-8";
+                document.error(at, message, remedy);
             }
         }
     }
@@ -262,10 +264,52 @@ fn site_files(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<PathBuf> {
 }
 
 fn matches(file: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
-    let directory = file.parent().unwrap_or(Path::new(""));
+    let base = file.parent().unwrap_or(Path::new(""));
     // A bracket or a star in the directory's own name is no pattern.
-    let directory = glob::Pattern::escape(&directory.to_string_lossy());
-    let pattern = Path::new(&directory).join(pattern);
+    let escaped = glob::Pattern::escape(&base.to_string_lossy());
+    let whole = Path::new(&escaped).join(pattern);
+    let mut found = find(&whole)?;
+    if !is_hidden(Path::new(pattern)) {
+        let base = without_dots(base);
+        found.retain(|path| {
+            let path = without_dots(path);
+            !is_hidden(path.strip_prefix(&base).unwrap_or(&path))
+        });
+    }
+    match unreadable_name(&whole) {
+        None => Ok(found),
+        Some(name) => Err(format!("the file name {name:?} matches, and is not UTF-8")),
+    }
+}
+
+/// Not with the option for leading dots, at which `glob` panics where a name is not UTF-8.
+fn find(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     let found = glob::glob(&pattern.to_string_lossy()).map_err(|error| error.to_string())?;
     found.map(|path| path.map_err(|error| error.to_string())).collect()
+}
+
+/// A path without the components that lead nowhere else, which `glob` may leave out.
+fn without_dots(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// Whether a file, or a folder on the way to it, begins with a dot. What editors and systems keep
+/// beside a file does, as a lock of Emacs', and is no site file unless the pattern says so.
+fn is_hidden(path: &Path) -> bool {
+    path.components().any(|part| match part {
+        Component::Normal(name) => name.as_encoded_bytes().starts_with(b"."),
+        _ => false,
+    })
+}
+
+/// A file that the pattern would match if its name were UTF-8: `glob` passes it over.
+fn unreadable_name(pattern: &Path) -> Option<OsString> {
+    let last = glob::Pattern::new(pattern.file_name()?.to_str()?).ok()?;
+    let parent = pattern.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folders = parent.map_or_else(|| Ok(vec![".".into()]), find).ok()?.into_iter();
+    let names = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    names.filter_map(|entry| Some(entry.ok()?.file_name())).find(|name| {
+        let is_readable = name.to_str().is_some() || is_hidden(Path::new(name));
+        !is_readable && last.matches(&name.to_string_lossy())
+    })
 }

@@ -1,6 +1,6 @@
 //! Mistakes in configuration files: where, what, and what to write instead.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -21,6 +21,7 @@ pub struct Mistake {
     /// Whether it is fatal.
     pub severity: Severity,
     /// The file.
+    #[serde(serialize_with = "lossy")]
     pub file: PathBuf,
     /// The line, from 1; `None` where the mistake is the file itself.
     pub line: Option<usize>,
@@ -36,7 +37,7 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
+        Plain(&self.file.to_string_lossy()).fmt(f)?;
         for place in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{place}")?;
         }
@@ -45,10 +46,42 @@ impl fmt::Display for Mistake {
             Severity::Warning => ": warning: ",
         })?;
         if let Some(key) = &self.key {
-            write!(f, "{key}: ")?;
+            write!(f, "{}: ", Plain(key))?;
         }
-        write!(f, "{}\n  remedy: {}", self.message, self.remedy)
+        write!(f, "{}\n  remedy: {}", Plain(&self.message), Plain(&self.remedy))
     }
+}
+
+impl Mistake {
+    /// A mistake that is the file itself.
+    pub(super) fn of_file(file: &Path, message: String, remedy: &str) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            key: None,
+            message,
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+/// A text without what ends a line or steers a terminal: keys and file names may hold anything.
+struct Plain<'t>(&'t str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+        }
+        Ok(())
+    }
+}
+
+/// A name of a file need not be text.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// Every mistake found, in the order of files and lines.
@@ -68,16 +101,12 @@ impl Mistakes {
         self.0.iter().filter(|mistake| mistake.severity == severity).count()
     }
 
-    pub(super) fn file(&mut self, file: &Path, message: String, remedy: &str) {
-        self.0.push(Mistake {
-            severity: Severity::Error,
-            file: file.to_owned(),
-            line: None,
-            column: None,
-            key: None,
-            message,
-            remedy: remedy.to_owned(),
-        });
+    /// Whether one of them is fatal and about a key of the table `name`.
+    pub(super) fn any_error_below(&self, name: &str) -> bool {
+        let is_below = |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        self.0.iter().any(|mistake| {
+            mistake.severity == Severity::Error && mistake.key.as_deref().is_some_and(is_below)
+        })
     }
 }
 

@@ -40,6 +40,9 @@ use crate::enforce::{CacheRule, Mode, RequestLimits, WithdrawalRule};
 use files::Seen;
 use threads::Crew;
 
+/// The remedy where the main file cannot be read.
+const OTHER_MAIN: &str = "check the path and its permissions; --config FILE names another";
+
 /// A checked configuration.
 #[derive(Debug)]
 pub struct Config {
@@ -298,9 +301,7 @@ fn read_by(path: &Path, crew: Crew) -> Reading {
 fn load_at(path: &Path, crew: Crew, now: i64, files: &mut Files) -> Result<Loaded, Mistakes> {
     let mut mistakes = Mistakes::default();
     // A shell's pipe will do for this one.
-    let Some(text) = decoded(path, std::fs::read(path), &mut mistakes) else {
-        return Err(mistakes);
-    };
+    let text = decoded(path, std::fs::read(path), |_| OTHER_MAIN)?;
     let main = main_file::read(path, &text);
     mistakes.0.extend(main.mistakes.0);
     // What comes out of a pipe is not looked at again.
@@ -322,7 +323,7 @@ fn load_at(path: &Path, crew: Crew, now: i64, files: &mut Files) -> Result<Loade
     }
     report_shared_domains(&mut sites);
     if let Some(server) = &main.server {
-        report_unserved(&server.listeners, &mut sites);
+        report_unserved(server, &mut sites);
     }
     let sites: Vec<_> = sites
         .into_iter()
@@ -343,9 +344,14 @@ fn load_at(path: &Path, crew: Crew, now: i64, files: &mut Files) -> Result<Loade
 fn read_site(file: &Path, now: i64) -> (Seen, Result<site::Read, Mistakes>) {
     let metadata = std::fs::metadata(file);
     let seen = Seen::with(file.to_owned(), &metadata);
-    let mut mistakes = Mistakes::default();
-    let text = decoded(file, metadata.and_then(|known| regular(file, &known)), &mut mistakes);
-    (seen, text.map(|text| site::read(file, &text, now)).ok_or(mistakes))
+    let read = metadata.and_then(|known| regular(file, &known));
+    let text = decoded(file, read, |error| match error.kind() {
+        io::ErrorKind::PermissionDenied => "let the user that the firewall runs as read it",
+        io::ErrorKind::NotFound => "remove the link, or put back the file that it leads to",
+        io::ErrorKind::IsADirectory => "name the files in it: \"sites/*.toml\"",
+        _ => "name regular files, or patterns that match no others, in [server] sites",
+    });
+    (seen, text.map(|text| site::read(file, &text, now)))
 }
 
 /// Reads one site from `text`, for tests and for charters that are not on disk; `file` names it in
@@ -378,34 +384,51 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
 /// The contents of a file about which this is known, if it is a regular one.
 fn regular(path: &Path, known: &Metadata) -> io::Result<Vec<u8>> {
     if !known.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        let kind = match known.is_dir() {
+            true => io::ErrorKind::IsADirectory,
+            false => io::ErrorKind::InvalidInput,
+        };
+        return Err(io::Error::new(kind, "it is no regular file"));
     }
     std::fs::read(path)
 }
 
-fn decoded(path: &Path, read: io::Result<Vec<u8>>, mistakes: &mut Mistakes) -> Option<String> {
-    match read.map(String::from_utf8) {
-        Ok(Ok(text)) => return Some(text),
-        Ok(Err(_)) => {
-            mistakes.file(
-                path,
-                "the file is not UTF-8".into(),
-                "save it as UTF-8, as TOML demands",
-            );
-        }
-        Err(error) => mistakes.file(
-            path,
-            format!("cannot read the file: {error}"),
-            "check the path and its permissions; --config FILE names another",
-        ),
-    }
-    None
+/// What a file that could be read holds, as text.
+fn decoded(
+    path: &Path,
+    read: io::Result<Vec<u8>>,
+    remedy: impl Fn(&io::Error) -> &'static str,
+) -> Result<String, Mistakes> {
+    let bytes = read.map_err(|error| {
+        let message = format!("cannot read the file: {error}");
+        Mistakes(vec![Mistake::of_file(path, message, remedy(&error))])
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let message = "the file is not UTF-8".to_owned();
+        let remedy = "save it as UTF-8, as TOML demands";
+        Mistakes(vec![Mistake { line: Some(line), ..Mistake::of_file(path, message, remedy) }])
+    })
 }
 
-/// Certificates and TLS listeners are of use together only.
-fn report_unserved(listeners: &Listeners, sites: &mut [(PathBuf, site::Read)]) {
-    let serves_tls = !listeners.https.is_empty();
+/// Certificates and TLS listeners are of use together only, and a redirect with TLS that somebody serves.
+fn report_unserved(server: &Server, sites: &mut [(PathBuf, site::Read)]) {
+    let serves_tls = !server.listeners.https.is_empty();
     for (_, read) in sites {
+        let redirect = read.redirect.take();
+        if let Some(place) = redirect.filter(|_| !serves_tls && server.trusted_proxies.is_empty()) {
+            read.mistakes.0.push(Mistake {
+                severity: Severity::Warning,
+                message: "every request is redirected to https, and nothing listens there".to_owned(),
+                remedy: "add https = [\"0.0.0.0:443\"] to [server] in the main file; or trusted_proxies, with the network of the proxy that serves TLS".to_owned(),
+                ..place
+            });
+        }
+        // Of a certificate that cannot be used, its own mistake says it all.
+        if read.mistakes.any_error_below("tls") {
+            continue;
+        }
         let (Some(site), Some(domain)) = (&read.site, read.names.first()) else { continue };
         let (message, remedy) = match (serves_tls, site.tls.certificates.is_empty()) {
             (true, true) => (

@@ -23,6 +23,8 @@ pub(super) struct Read {
     pub(super) site: Option<Site>,
     /// Its domain and aliases, for finding the ones that two sites claim.
     pub(super) names: Vec<Name>,
+    /// Where it wants requests redirected to https, if it does: a mistake that is still to be worded.
+    pub(super) redirect: Option<Mistake>,
     pub(super) mistakes: Mistakes,
     /// The files that it names: certificates, keys and logos.
     pub(super) named: Vec<Seen>,
@@ -40,14 +42,17 @@ pub(super) fn read(file: &Path, text: &str, now: i64) -> Read {
     let root = document.parse();
     let table = Table::root(&document, &root, keys::SITE);
     let mut names = Vec::new();
-    let site = read_site(&document, &table, &mut names, now);
-    Read { site, names, mistakes: document.take_mistakes(), named: document.take_named() }
+    let mut redirect = None;
+    let site = read_site(&document, &table, &mut names, &mut redirect, now);
+    let mistakes = document.take_mistakes();
+    Read { site, names, redirect, mistakes, named: document.take_named() }
 }
 
 fn read_site(
     document: &Document<'_>,
     table: &Table<'_, '_>,
     names: &mut Vec<Name>,
+    redirect: &mut Option<Mistake>,
     now: i64,
 ) -> Option<Site> {
     let mut domains = table.string("domain").into_iter().chain(table.strings("aliases"));
@@ -70,7 +75,10 @@ fn read_site(
     let charter = charter::read(document, table, &mut consent, &hosts);
     let timeouts = timeouts(table.table("timeouts").as_ref());
     let upstream = upstream::read(document, table, timeouts.connect);
-    let tls = tls::read(document, table.table("tls").as_ref(), &hosts, now);
+    let tls_table = table.table("tls");
+    let tls = tls::read(document, tls_table.as_ref(), &hosts, now);
+    let redirects = tls_table.filter(|_| tls.redirect.is_some());
+    *redirect = redirects.and_then(|tls| tls.place_of("redirect")).map(|at| place(document, &at));
     let page = page::read(document, table.table("page").as_ref());
     let cache = match table.word("cache").map(|at| at.value) {
         Some("no-store") => CacheRule::NoStore,
@@ -99,7 +107,7 @@ fn read_site(
     })
 }
 
-fn place(document: &Document<'_>, at: &At<&str>) -> Mistake {
+fn place<T>(document: &Document<'_>, at: &At<T>) -> Mistake {
     Mistake {
         severity: Severity::Error,
         file: document.file().to_owned(),

@@ -399,7 +399,7 @@ fn mistakes_about_the_upstream() {
             site("upstream_ca = \"no-such-file.pem\" # <-"),
             "upstream_ca",
             "no-such-file.pem",
-            ca,
+            "check the path, which is relative to this file",
         ),
         error(
             "a certificate file without certificates",
@@ -1381,7 +1381,7 @@ fn the_mistakes_of_all_files_come_in_one_go() {
     let wrong = directory.write("sites/wrong.toml", "domain = 3\nupstream = 4");
     let mistakes = load(&main).expect_err("mistakes").0;
     let places: Vec<_> = mistakes.iter().map(|mistake| (&*mistake.file, mistake.line)).collect();
-    let expected = [(&*main, Some(5)), (&*latin, None), (&*wrong, Some(1)), (&*wrong, Some(2))];
+    let expected = [(&*main, Some(5)), (&*latin, Some(1)), (&*wrong, Some(1)), (&*wrong, Some(2))];
     assert_eq!(places, expected);
     assert!(mistakes[1].message.contains("not UTF-8"), "{}", mistakes[1]);
 }
@@ -1451,6 +1451,127 @@ fn mistakes_are_told_in_two_lines() {
     let mistakes = site::read(Path::new("s.toml"), &site("  moed = 1"), NOW).mistakes;
     let expected = "s.toml:3:3: error: moed: this key is not known\n  remedy: write \"mode\"";
     assert_eq!(mistakes.to_string(), expected);
+}
+
+#[test]
+fn what_steers_a_terminal_is_told_escaped() {
+    let text = format!("\"a\\n\\u001b[31m\" = 1\n{}", site(""));
+    let mistakes = site::read(Path::new("s\u{7}\n.toml"), &text, NOW).mistakes;
+    let told = mistakes.to_string();
+    let expected = r"s\u{7}\n.toml:1:1: error: a\n\u{1b}[31m: this key is not known";
+    assert!(told.starts_with(expected), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
+}
+
+#[test]
+fn files_that_begin_with_a_dot_match_no_star() {
+    let directory = Directory::new("dots");
+    directory.write("sites/a.toml", site(""));
+    std::os::unix::fs::symlink("me@host.1:2", directory.0.join("sites/.#a.toml")).expect("a lock");
+    directory.write("sites/._a.toml", b"\x00\x05\x16\x07");
+    let loaded = load(&directory.main("")).expect("no mistake");
+    assert_eq!(loaded.config.sites.len(), 1);
+    // A pattern that begins with one asks for them, and so does a folder on the way to the main file.
+    directory.write("sites/.b.toml", site("").replace("data.example", "b.example"));
+    let text = "[server]\nhttp = [\"127.0.0.1:0\"]\nsites = [\"sites/.b*.toml\"]\n";
+    let loaded = load(&directory.write("main.toml", text)).expect("no mistake");
+    assert_eq!(&*loaded.config.sites[0].domain, "b.example.fr");
+    let hidden = Directory::new("dots/.hidden");
+    hidden.write("sites/a.toml", site(""));
+    hidden.main("");
+    let path = hidden.0.join("sites/../main.toml");
+    assert_eq!(load(&path).expect("no mistake").config.sites.len(), 1);
+}
+
+#[test]
+fn a_site_file_whose_name_is_not_utf_8_is_not_passed_over() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let directory = Directory::new("latin-name");
+    directory.write("sites/a.toml", site(""));
+    let name = std::ffi::OsString::from_vec(b"sites/m\xe9tropole.toml".to_vec());
+    std::fs::write(directory.0.join(name), "domain = 3").expect("a file of the test");
+    let mistakes = load(&directory.main("")).expect_err("a mistake").0;
+    assert_eq!(mistakes[0].key.as_deref(), Some("server.sites"));
+    assert!(mistakes[0].message.contains(r#""m\xE9tropole.toml" matches"#), "{}", mistakes[0]);
+}
+
+#[test]
+fn site_files_that_cannot_be_read_have_remedies_of_their_own() {
+    let directory = Directory::new("unreadable");
+    std::fs::create_dir(directory.0.join("sites/folder.toml")).expect("a folder of the test");
+    std::os::unix::fs::symlink("gone", directory.0.join("sites/link.toml")).expect("a link");
+    directory.write("sites/z.toml", b"# one\n# \xe9\n");
+    let mistakes = load(&directory.main("")).expect_err("mistakes").0;
+    let expected = [
+        ("it is no regular file", "name the files in it", None),
+        ("cannot read the file", "remove the link", None),
+        ("not UTF-8", "save it as UTF-8", Some(2)),
+    ];
+    for (mistake, (message, remedy, line)) in mistakes.iter().zip(expected) {
+        assert!(mistake.message.contains(message), "{mistake}");
+        assert!(mistake.remedy.contains(remedy), "{mistake}");
+        assert_eq!(mistake.line, line, "{mistake}");
+    }
+    assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
+}
+
+#[test]
+fn a_redirect_to_where_nobody_listens() {
+    let directory = Directory::new("redirect");
+    directory.write("sites/a.toml", site("[tls]\nredirect = true"));
+    let warnings = |more: &str| {
+        let text = "[server]\nhttp = [\"127.0.0.1:0\"]\nsites = [\"sites/*.toml\"]\n";
+        let main = directory.write("main.toml", format!("{text}{more}"));
+        let mut warnings = load(&main).expect("warnings at most").warnings.0;
+        warnings.retain(|mistake| mistake.key.as_deref() == Some("tls.redirect"));
+        warnings
+    };
+    let [warning] = &*warnings("") else { panic!("one warning") };
+    assert_eq!((warning.severity, warning.line), (Severity::Warning, Some(4)), "{warning}");
+    assert!(warning.message.contains("nothing listens there"), "{warning}");
+    assert!(warning.remedy.contains("trusted_proxies"), "{warning}");
+    assert_eq!(warnings("trusted_proxies = [\"127.0.0.1\"]"), []);
+    assert_eq!(warnings("https = [\"127.0.0.1:0\"]"), []);
+}
+
+/// What `load` says of a site on a TLS listener with this certificate and key.
+fn tls_mistakes(directory: &Directory, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Mistakes {
+    directory.write("sites/chain.pem", chain);
+    directory.write("sites/key.pem", key);
+    let table = "[[tls.certificate]]\nchain = \"chain.pem\"\nkey = \"key.pem\"";
+    directory.write("sites/a.toml", site(table));
+    let main = directory.main("https = [\"127.0.0.1:0\"]");
+    let mut mistakes = match load(&main) {
+        Ok(loaded) => loaded.warnings,
+        Err(mistakes) => mistakes,
+    };
+    mistakes.0.retain(|mistake| !is_about_texts(mistake));
+    mistakes
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_told_once_and_for_what_it_is() {
+    let directory = Directory::new("pem");
+    let issued = rcgen::generate_simple_self_signed(["data.example.fr".to_owned()]).expect("one");
+    let (chain, key) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+    let marked = |text: &str| format!("\u{feff}{text}");
+    assert_eq!(tls_mistakes(&directory, &chain, &key), Mistakes::default());
+    assert_eq!(tls_mistakes(&directory, marked(&chain), marked(&key)), Mistakes::default());
+    let weak = include_str!("tests/weak-rsa.pem");
+    let half = |text: &str| text[..text.len() / 2].to_owned();
+    let damaged = |text: &str| text.replacen("\nMI", "\n*!", 1);
+    let cases = [
+        (half(&chain), key.clone(), "breaks off", "copy the file again"),
+        (chain.clone(), half(&key), "breaks off", "copy the file again"),
+        (damaged(&chain), key.clone(), "no base64", "copy the file again"),
+        (weak.to_owned(), weak.to_owned(), "1024 bits is too weak", "2048 bits"),
+    ];
+    for (chain, key, message, remedy) in cases {
+        let mistakes = tls_mistakes(&directory, chain, key);
+        let [mistake] = &*mistakes.0 else { panic!("one mistake: {mistakes}") };
+        assert!(mistake.message.contains(message), "{mistake}");
+        assert!(mistake.remedy.contains(remedy), "{mistake}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The `[tls]` table: certificates that fit the site, the redirect, HSTS.
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,9 +13,14 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use crate::config::reader::{At, Document, Table};
 use crate::config::{Certificate, Tls, contents};
+
+/// The remedy where a file is not what is wanted.
+pub(super) const OTHER_CERTIFICATE: &str =
+    "name a PEM file (-----BEGIN CERTIFICATE-----) relative to this file";
 
 /// How long before its end a certificate that is still there is worth a warning.
 const RENEWAL: i64 = 7 * 86_400;
@@ -88,8 +94,17 @@ fn certificate(
             return None;
         }
         Err(error) => {
-            let remedy = "name a key in PKCS#8, SEC1 or PKCS#1 form: ECDSA, Ed25519 or RSA";
-            document.error(&key_at, format!("the key cannot be used: {error}"), remedy);
+            let (message, remedy) = match weak_rsa(&leaf) {
+                Some(bits) => (
+                    format!("an RSA key of {bits} bits is too weak for TLS"),
+                    "have the certificate issued for an RSA key of 2048 bits or more, or for ECDSA",
+                ),
+                None => (
+                    format!("the key cannot be used: {error}"),
+                    "name a key in PKCS#8, SEC1 or PKCS#1 form: ECDSA, Ed25519 or RSA",
+                ),
+            };
+            document.error(&key_at, message, remedy);
             return None;
         }
     };
@@ -163,40 +178,84 @@ fn facts(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, i64, i64)> {
     Some((names.collect(), validity.not_before.timestamp(), validity.not_after.timestamp()))
 }
 
+/// The bits of the certificate's RSA key, if those are fewer than anybody accepts.
+fn weak_rsa(der: &CertificateDer<'_>) -> Option<usize> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(key) => Some(key.key_size()).filter(|bits| *bits < 2048),
+        _ => None,
+    }
+}
+
 /// The certificates in a PEM file.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-    CertificateDer::pem_slice_iter(&contents(path).map_err(pem::Error::Io)?).collect()
+    CertificateDer::pem_slice_iter(&pem(path)?).collect()
+}
+
+/// A PEM file, without the mark with which some editors begin a text.
+fn pem(path: &Path) -> Result<Vec<u8>, pem::Error> {
+    let mut bytes = contents(path).map_err(pem::Error::Io)?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    Ok(bytes)
 }
 
 fn chain(document: &Document<'_>, at: &At<&str>) -> Option<Vec<CertificateDer<'static>>> {
     let path = document.named(at);
-    let message = match certificates(&path) {
+    let (message, remedy) = match certificates(&path) {
         Ok(chain) if !chain.is_empty() => return Some(chain),
-        Ok(_) => format!("{} holds no certificate", path.display()),
-        Err(error) => unreadable(&path, &error),
+        Ok(_) => (format!("{} holds no certificate", path.display()), OTHER_CERTIFICATE),
+        Err(error) => unreadable(&path, &error, OTHER_CERTIFICATE),
     };
-    let remedy = "name a PEM file (-----BEGIN CERTIFICATE-----) relative to this file";
     document.error(at, message, remedy);
     None
 }
 
 fn private_key(document: &Document<'_>, at: &At<&str>) -> Option<PrivateKeyDer<'static>> {
     let path = document.named(at);
-    let key = contents(&path).map_err(pem::Error::Io);
-    let message = match key.and_then(|key| PrivateKeyDer::from_pem_slice(&key)) {
+    let other = "name a PEM file (-----BEGIN PRIVATE KEY-----) relative to this file";
+    let (message, remedy) = match pem(&path).and_then(|key| PrivateKeyDer::from_pem_slice(&key)) {
         Ok(key) => return Some(key),
         Err(pem::Error::NoItemsFound) => {
-            format!("{} holds no private key, or one with a passphrase", path.display())
+            let message =
+                format!("{} holds no private key, or one with a passphrase", path.display());
+            (message, other)
         }
-        Err(error) => unreadable(&path, &error),
+        Err(error) => unreadable(&path, &error, other),
     };
-    let remedy = "name a PEM file (-----BEGIN PRIVATE KEY-----) relative to this file";
     document.error(at, message, remedy);
     None
 }
 
-fn unreadable(path: &Path, error: &pem::Error) -> String {
-    format!("cannot read {}: {error}", path.display())
+/// Why a PEM file cannot be read, and the remedy; `other` where it is another file that is wanted.
+pub(super) fn unreadable(
+    path: &Path,
+    error: &pem::Error,
+    other: &'static str,
+) -> (String, &'static str) {
+    let path = path.display();
+    let again = "copy the file again, whole";
+    match error {
+        pem::Error::Io(error) => {
+            let remedy = match error.kind() {
+                io::ErrorKind::NotFound => "check the path, which is relative to this file",
+                io::ErrorKind::PermissionDenied => "let the user that the firewall runs as read it",
+                _ => other,
+            };
+            (format!("cannot read {path}: {error}"), remedy)
+        }
+        pem::Error::MissingSectionEnd { .. } => {
+            (format!("{path} breaks off before its END line"), again)
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            (format!("a BEGIN line of {path} is not well formed"), again)
+        }
+        pem::Error::Base64Decode(_) => {
+            (format!("{path} is damaged between BEGIN and END: it is no base64"), again)
+        }
+        error => (format!("cannot read {path}: {error}"), other),
+    }
 }
 
 fn listed(names: &[Box<str>]) -> String {
@@ -208,4 +267,18 @@ fn days(seconds: i64) -> String {
     let (count, unit) =
         if seconds < 86_400 { (seconds / 3600, "hour") } else { (seconds / 86_400, "day") };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever runs the tests may be allowed to read everything, so that no file denies it.
+    #[test]
+    fn a_key_that_may_not_be_read_has_its_own_remedy() {
+        let denied = pem::Error::Io(io::ErrorKind::PermissionDenied.into());
+        let (message, remedy) = unreadable(Path::new("key.pem"), &denied, OTHER_CERTIFICATE);
+        assert!(message.contains("permission denied"), "{message}");
+        assert!(remedy.contains("the user that the firewall runs as"), "{remedy}");
+    }
 }

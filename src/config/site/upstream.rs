@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
 use rustls::RootCertStore;
 
+use super::tls;
 use crate::config::reader::{At, Document, Item, Table};
 use crate::config::upstream::Roots;
 use crate::config::{Address, Balance, Health, HttpVersion, Pool, Upstream};
@@ -121,10 +122,14 @@ fn host_header(document: &Document<'_>, at: &At<&str>) -> Option<HeaderValue> {
 
 fn roots(document: &Document<'_>, at: &At<&str>) -> Option<Roots> {
     let path = document.named(at);
-    let certificates = super::tls::certificates(&path);
+    let certificates = tls::certificates(&path);
     let mut roots = RootCertStore::empty();
     let problem = match certificates {
-        Err(error) => Some(format!("cannot read {}: {error}", path.display())),
+        Err(error) => {
+            let (message, remedy) = tls::unreadable(&path, &error, tls::OTHER_CERTIFICATE);
+            document.error(at, message, remedy);
+            return None;
+        }
         Ok(certificates) => {
             let (added, refused) = roots.add_parsable_certificates(certificates);
             match (added, refused) {
@@ -139,11 +144,7 @@ fn roots(document: &Document<'_>, at: &At<&str>) -> Option<Roots> {
     match problem {
         None => Some(Roots(Arc::new(roots))),
         Some(message) => {
-            document.error(
-                at,
-                message,
-                "name a PEM file (-----BEGIN CERTIFICATE-----) relative to this file",
-            );
+            document.error(at, message, tls::OTHER_CERTIFICATE);
             None
         }
     }
