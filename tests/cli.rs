@@ -311,6 +311,7 @@ fn decided(
         "declaration": declared.map(|(declaration, _)| declaration),
         "category": declared.map(|(_, category)| category),
         "result": result,
+        "mode": "enforce",
     })
 }
 
@@ -363,7 +364,8 @@ fn explain_keeps_the_order_of_its_keys() {
     let arguments = ["--site", DOMAIN, "--format", "json", "sessionid=a"];
     let ended = with(&usual(&directory), "explain", &arguments);
     let expected = "{\"name\":\"sessionid\",\"decision\":\"keep\",\"reason\":\"exempt\",\
-        \"declaration\":\"sessionid\",\"category\":\"necessary\",\"result\":\"sessionid=a\"}\n";
+        \"declaration\":\"sessionid\",\"category\":\"necessary\",\"result\":\"sessionid=a\",\
+        \"mode\":\"enforce\"}\n";
     assert_eq!(ended.code(0).stdout, expected);
 }
 
@@ -498,6 +500,76 @@ fn explain_finds_a_site_by_any_of_its_names() {
     let expected =
         format!("cookie-firewall: no site has the domain \"example.org\"; known: {DOMAIN}\n");
     assert_eq!(ended.code(2).stderr, expected);
+}
+
+/// With a wildcard, a final dot and a port, as the proxy does.
+#[test]
+fn explain_finds_a_site_as_the_proxy_does() {
+    let directory = Directory::new();
+    let site = format!("aliases = [\"*.b.test\"]\nupstream = \"http://127.0.0.1:1\"\n{CHARTER}");
+    let path = config(&directory, "", &site);
+    for name in ["www.b.test", "WWW.b.test.", "www.b.test:8080", &format!("{DOMAIN}.")] {
+        with(&path, "explain", &["--site", name, "a=1"]).code(0);
+        with(&path, "charter", &[]).code(2);
+        let render = ["charter", "render", "--site", name, "--format", "json", "--config"];
+        run(render.map(OsStr::new).into_iter().chain([path.as_os_str()])).code(0);
+    }
+    for name in ["b.test", "a.www.b.test", "*.b.test"] {
+        with(&path, "explain", &["--site", name, "a=1"]).code(2);
+    }
+    // A cookie for the host that was asked for is judged by that host.
+    let arguments = ["--site", "www.b.test.", "--format", "json", "sessionid=a; Domain=www.b.test"];
+    let objects = with(&path, "explain", &arguments).code(0).objects();
+    assert_eq!(objects[0]["reason"], "exempt");
+}
+
+#[test]
+fn explain_says_what_report_mode_does() {
+    let directory = Directory::new();
+    let site = format!("upstream = \"http://127.0.0.1:1\"\nmode = \"report\"\n{CHARTER}");
+    let path = config(&directory, "", &site);
+    let lines = ["--site", DOMAIN, "unheard=1", "sessionid=a"];
+    let expected = "\
+block   undeclared  unheard  (not declared)
+        report mode: passes unchanged
+keep    exempt      sessionid  (declared as sessionid, necessary)
+        -> sessionid=a
+";
+    assert_eq!(with(&path, "explain", &lines).code(0).stdout, expected);
+    let arguments: Vec<_> = lines.into_iter().chain(["--format", "json"]).collect();
+    let objects = with(&path, "explain", &arguments).code(0).objects();
+    assert_eq!((&objects[0]["mode"], &objects[0]["decision"]), (&json!("report"), &json!("block")));
+}
+
+#[test]
+fn explain_takes_what_is_pasted_from_a_head() {
+    let directory = Directory::new();
+    let path = usual(&directory);
+    let named = ["Set-Cookie: sessionid=1; Path=/", "set-cookie:sessionid=2", "SET-COOKIE:  _ga=3"];
+    let arguments: Vec<_> =
+        ["--site", DOMAIN, "--format", "json"].into_iter().chain(named).collect();
+    let names = |ended: Ended| -> Vec<Value> {
+        ended.code(0).objects().iter().map(|object| object["name"].clone()).collect()
+    };
+    assert_eq!(names(with(&path, "explain", &arguments)), ["sessionid", "sessionid", "_ga"]);
+    let request =
+        ["--site", DOMAIN, "--format", "json", "--request", "--cookie", "Cookie: a=1; b=2"];
+    assert_eq!(names(with(&path, "explain", &request)), ["a", "b"]);
+    for (input, expected) in [
+        ("\u{feff}sessionid=1\n_ga=2\n", ["sessionid", "_ga"]),
+        (
+            "HTTP/1.1 200 OK\r\nServer: x\r\nSet-Cookie: sessionid=1\r\nset-cookie: _ga=2\r\n\r\n",
+            ["sessionid", "_ga"],
+        ),
+    ] {
+        let mut command = firewall();
+        command.args(["explain", "--site", DOMAIN, "--format", "json", "--config"]).arg(&path);
+        let mut process = Process::start(command.stdin(Stdio::piped()));
+        let mut stdin = process.child.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).expect("explain reads");
+        drop(stdin);
+        assert_eq!(names(process.end()), expected);
+    }
 }
 
 #[test]

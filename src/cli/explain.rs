@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use serde::Serialize;
 
-use super::{ConfigFile, Failure, Format, find_site, print};
+use super::{ConfigFile, Failure, Format, find_site, plain_host, print};
 use crate::config::{self, Site};
 use crate::cookie::{Pairs, SetCookie};
 use crate::policy::{self, Context, Decision, Verdict};
@@ -55,13 +55,18 @@ struct Explained<'s> {
     declaration: Option<&'s str>,
     category: Option<&'s str>,
     result: Option<String>,
+    mode: &'static str,
+    #[serde(skip)]
+    passes: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
-    let host = arguments.site.to_lowercase();
-    let site = find_site(&loaded.config.sites, &host)?;
-    let cookies: Vec<&[u8]> = arguments.cookies.iter().map(|cookie| cookie.as_bytes()).collect();
+    let site = find_site(&loaded.config.sites, &arguments.site)?;
+    let host = plain_host(&arguments.site);
+    let cookies = arguments.cookies.iter().map(|cookie| cookie.as_bytes());
+    let cookies: Vec<&[u8]> =
+        cookies.map(|cookie| value_of("cookie", cookie).unwrap_or(cookie)).collect();
     let cookies = cookies.join(&b"; "[..]);
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now).as_second();
     let context = Context {
@@ -89,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn lines(arguments: &Arguments) -> Result<Vec<Vec<u8>>, Failure> {
     if !arguments.lines.is_empty() {
-        return Ok(arguments.lines.iter().map(|line| line.as_bytes().to_vec()).collect());
+        return Ok(field_values(arguments.lines.iter().map(|line| line.as_bytes())));
     }
     let input = std::io::stdin();
     if input.is_terminal() {
@@ -99,7 +104,28 @@ fn lines(arguments: &Arguments) -> Result<Vec<Vec<u8>>, Failure> {
     }
     let lines: Vec<_> = input.lock().split(b'\n').collect::<Result<_, _>>()?;
     // As they come from a response's head, they end in CRLF.
-    Ok(lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect())
+    Ok(field_values(lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line))))
+}
+
+/// The values alone, where lines are pasted from a response's head; of a whole head, those of
+/// `Set-Cookie` only.
+fn field_values<'l>(lines: impl Iterator<Item = &'l [u8]> + Clone) -> Vec<Vec<u8>> {
+    let named: Vec<_> =
+        lines.clone().filter_map(|line| value_of("set-cookie", line)).map(<[u8]>::to_vec).collect();
+    if named.is_empty() { lines.map(|line| without_mark(line).to_vec()).collect() } else { named }
+}
+
+/// What stands behind the field name `name`, if that is written too; no cookie has such a name.
+fn value_of<'l>(name: &str, line: &'l [u8]) -> Option<&'l [u8]> {
+    let line = without_mark(line).trim_ascii_start();
+    let (written, rest) = line.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b":")?;
+    written.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii_start())
+}
+
+/// Some editors begin a text with a mark of its encoding.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
 }
 
 fn explained<'s>(
@@ -116,6 +142,8 @@ fn explained<'s>(
         declaration: declaration.map(|declaration| declaration.name.as_str()),
         category: declaration.map(|declaration| declaration.category.as_str()),
         result,
+        mode: site.mode.as_str(),
+        passes: site.only_reports() && decision.verdict != Verdict::Keep,
     }
 }
 
@@ -134,10 +162,13 @@ fn show(format: Format, explained: &Explained<'_>) -> Result<(), Failure> {
         explained.reason,
         printable(name)
     ))?;
-    match &explained.result {
-        Some(result) => print(format_args!("        -> {}", printable(result))),
-        None => Ok(()),
+    if let Some(result) = &explained.result {
+        print(format_args!("        -> {}", printable(result)))?;
     }
+    if explained.passes {
+        print("        report mode: passes unchanged")?;
+    }
+    Ok(())
 }
 
 /// `text` without what a terminal would act upon; quotes stay, so that lines can be copied.

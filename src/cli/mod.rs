@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::Site;
+use crate::config::{self, Site};
+use crate::cookie::domain::host_of;
 
 /// The exit code for bad usage or a bad configuration.
 const USAGE: u8 = 2;
@@ -121,14 +122,23 @@ fn print(line: impl fmt::Display) -> Result<(), Failure> {
     }
 }
 
-/// The site that has the domain or alias `host`, in lower case.
+/// The site that answers for `host`, as the proxy finds it.
 fn find_site<'s>(sites: &'s [Arc<Site>], host: &str) -> Result<&'s Site, Failure> {
-    let named =
-        |site: &&Arc<Site>| *site.domain == *host || site.aliases.iter().any(|a| **a == *host);
-    sites.iter().find(named).map(|site| &**site).ok_or_else(|| {
+    let named = |name: &str| {
+        let has = |site: &&Arc<Site>| {
+            *site.domain == *name || site.aliases.iter().any(|alias| **alias == *name)
+        };
+        sites.iter().find(has)
+    };
+    config::by_host(&plain_host(host), true, named).map(|site| &**site).ok_or_else(|| {
         let known: Vec<_> = sites.iter().map(|site| &*site.domain).collect();
         Failure::usage(format!("no site has the domain {host:?}; known: {}", known.join(", ")))
     })
+}
+
+/// A host as the proxy compares it: without port and final dot, in lower case.
+fn plain_host(written: &str) -> String {
+    host_of(written).unwrap_or(written).to_ascii_lowercase()
 }
 
 /// `1 site`, `2 sites`.

@@ -4,6 +4,7 @@
 //! consistent: ports are parsed, charters compiled, certificates read.
 
 mod files;
+mod hosts;
 mod key_path;
 mod keys;
 mod main_file;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use files::Files;
+pub use hosts::by_host;
 pub use mistake::{Mistake, Mistakes, Severity};
 pub use networks::Networks;
 pub use page::Page;

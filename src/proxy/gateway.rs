@@ -132,19 +132,10 @@ impl Gateway {
     pub fn site(&self, host: &str) -> Option<(Cow<'_, str>, &Arc<Site>)> {
         let lower = host.bytes().any(|b| b.is_ascii_uppercase()).then(|| host.to_ascii_lowercase());
         let host = lower.as_deref().unwrap_or(host);
-        // A wildcard is no host of its own.
-        if host.starts_with('*') {
-            return None;
-        }
-        if let Some((name, site)) = self.sites.get_key_value(host) {
-            return Some((Cow::Borrowed(name), site));
-        }
-        if !self.has_wildcards {
-            return None;
-        }
-        let (label, parent) = host.split_once('.')?;
-        let site = self.sites.get(format!("*.{parent}").as_str())?;
-        (!label.is_empty()).then(|| (Cow::Owned(host.to_owned()), site))
+        let find = |name: &str| self.sites.get_key_value(name);
+        let (name, site) = config::by_host(host, self.has_wildcards, find)?;
+        let is_wildcard = name.starts_with('*');
+        Some((if is_wildcard { Cow::Owned(host.to_owned()) } else { Cow::Borrowed(name) }, site))
     }
 }
 
