@@ -14,22 +14,22 @@ use super::{contents, main_file};
 /// later is seen in [`Files::state_now`].
 #[derive(Clone, Debug)]
 pub struct Files {
-    main: Seen,
-    sites: Vec<Seen>,
+    main: Fingerprint,
+    sites: Vec<Fingerprint>,
     /// What the site files name: certificates, keys and logos.
-    named: Vec<Seen>,
+    named: Vec<Fingerprint>,
 }
 
 /// A file and its state: a hash of its times, its size and its place on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Fingerprint {
     path: PathBuf,
     /// What is not there has a state too, and so has what is no file: a pipe changes by being written
     /// to, and can be read once.
     state: u64,
 }
 
-impl Seen {
+impl Fingerprint {
     /// The file as it is now.
     pub(super) fn now(path: PathBuf) -> Self {
         let metadata = std::fs::metadata(&path);
@@ -46,11 +46,11 @@ impl Seen {
 impl Files {
     /// The main file alone, as it is now.
     pub(super) fn new(main: &Path) -> Self {
-        Self { main: Seen::now(main.to_owned()), sites: Vec::new(), named: Vec::new() }
+        Self { main: Fingerprint::now(main.to_owned()), sites: Vec::new(), named: Vec::new() }
     }
 
     /// Adds a site file, and what it names.
-    pub(super) fn add(&mut self, site: Seen, named: Vec<Seen>) {
+    pub(super) fn add(&mut self, site: Fingerprint, named: Vec<Fingerprint>) {
         self.sites.push(site);
         self.named.extend(named);
     }
@@ -72,20 +72,21 @@ impl Files {
     #[must_use]
     pub fn state_now(&self) -> u64 {
         let main = self.main.path.clone();
-        let sites = site_files(&main);
+        let sites = sites_matched_now(&main);
         let named = self.named.iter().map(|seen| seen.path.clone());
-        let now: Vec<_> = std::iter::once(main).chain(sites).chain(named).map(Seen::now).collect();
+        let now: Vec<_> =
+            std::iter::once(main).chain(sites).chain(named).map(Fingerprint::now).collect();
         hash(&now)
     }
 }
 
 /// The site files that the main file at `path` matches now; none where it cannot be read.
-fn site_files(path: &Path) -> Vec<PathBuf> {
+fn sites_matched_now(path: &Path) -> Vec<PathBuf> {
     let text = contents(path).ok().and_then(|text| String::from_utf8(text).ok());
     text.map(|text| main_file::read(path, &text).sites).unwrap_or_default()
 }
 
-fn hash<'s>(files: impl IntoIterator<Item = &'s Seen>) -> u64 {
+fn hash<'s>(files: impl IntoIterator<Item = &'s Fingerprint>) -> u64 {
     let mut hash = FixedState::default().build_hasher();
     for file in files {
         hash.write(file.path.as_os_str().as_encoded_bytes());

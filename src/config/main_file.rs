@@ -32,7 +32,7 @@ pub(super) fn read(file: &Path, text: &str) -> Read {
     let table = Table::root(&document, &root, keys::MAIN);
     let mut sites = Vec::new();
     let server = table.table("server").map(|server| {
-        sites = site_files(&document, &server);
+        sites = read_sites(&document, &server);
         read_server(&document, &table, &server)
     });
     Read { server, sites, mistakes: document.take_mistakes() }
@@ -236,7 +236,7 @@ fn address(document: &Document<'_>, at: &At<&str>) -> Option<SocketAddr> {
     address
 }
 
-fn site_files(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<PathBuf> {
+fn read_sites(document: &Document<'_>, server: &Table<'_, '_>) -> Vec<PathBuf> {
     if let Some(at) = server.empty_list("sites") {
         document.error(&at, "no site file is named", "write for example [\"sites/*.toml\"]");
     }

@@ -36,10 +36,10 @@ pub use tls::{Certificate, Tls};
 pub use upstream::{Address, Balance, Health, HttpVersion, Pool, Upstream};
 pub use write::SiteFile;
 
-use crate::charter::Charter;
+use crate::charter::{Charter, Language};
 use crate::consent::Rules;
 use crate::enforce::{CacheRule, Mode, RequestLimits, WithdrawalRule};
-use files::Seen;
+use files::Fingerprint;
 use threads::Crew;
 
 /// The remedy where the main file cannot be read.
@@ -219,8 +219,8 @@ pub struct Site {
     pub mode: Mode,
     /// What is expired once consent no longer covers it.
     pub withdrawal: WithdrawalRule,
-    /// The language of the pages visitors see: `fr` or `en`.
-    pub language: Box<str>,
+    /// The language of the pages visitors see.
+    pub language: Language,
     /// How long the firewall waits for the upstream.
     pub timeouts: Timeouts,
     /// How consent is read.
@@ -343,9 +343,9 @@ fn load_at(path: &Path, crew: Crew, now: i64, files: &mut Files) -> Result<Loade
 }
 
 /// Reads one site file, or says why it cannot be read; and its state before it was.
-fn read_site(file: &Path, now: i64) -> (Seen, Result<site::Read, Mistakes>) {
+fn read_site(file: &Path, now: i64) -> (Fingerprint, Result<site::Read, Mistakes>) {
     let metadata = std::fs::metadata(file);
-    let seen = Seen::with(file.to_owned(), &metadata);
+    let fingerprint = Fingerprint::with(file.to_owned(), &metadata);
     let read = metadata.and_then(|known| regular(file, &known));
     let text = decoded(file, read, |error| match error.kind() {
         io::ErrorKind::PermissionDenied => "let the user that the firewall runs as read it",
@@ -353,7 +353,7 @@ fn read_site(file: &Path, now: i64) -> (Seen, Result<site::Read, Mistakes>) {
         io::ErrorKind::IsADirectory => "name the files in it: \"sites/*.toml\"",
         _ => "name regular files, or patterns that match no others, in [server] sites",
     });
-    (seen, text.map(|text| site::read(file, &text, now)))
+    (fingerprint, text.map(|text| site::read(file, &text, now)))
 }
 
 /// Reads one site from `text`, for tests and for charters that are not on disk; `file` names it in

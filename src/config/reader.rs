@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::files::Seen;
+use super::files::Fingerprint;
 use super::key_path::{KeyPath, Step, Steps};
 use super::keys::{Key, Kind};
 use super::mistake::{Mistake, Mistakes, Severity};
@@ -39,7 +39,7 @@ pub(super) struct Document<'t> {
     /// Where what the parser could not make sense of begins.
     syntax: RefCell<Vec<usize>>,
     mistakes: RefCell<Vec<(usize, Mistake)>>,
-    named: RefCell<Vec<Seen>>,
+    named: RefCell<Vec<Fingerprint>>,
 }
 
 impl<'t> Document<'t> {
@@ -115,12 +115,12 @@ impl<'t> Document<'t> {
     /// file is read, whose state now is kept.
     pub(super) fn named(&self, at: &At<&str>) -> PathBuf {
         let path = self.file.parent().unwrap_or(Path::new("")).join(at.value);
-        self.named.borrow_mut().push(Seen::now(path.clone()));
+        self.named.borrow_mut().push(Fingerprint::now(path.clone()));
         path
     }
 
     /// The files that the document names.
-    pub(super) fn take_named(&self) -> Vec<Seen> {
+    pub(super) fn take_named(&self) -> Vec<Fingerprint> {
         self.named.take()
     }
 

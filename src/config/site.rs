@@ -3,10 +3,11 @@
 use std::net::Ipv6Addr;
 use std::path::Path;
 
-use super::files::Seen;
+use super::files::Fingerprint;
 use super::mistake::{Mistake, Mistakes, Severity};
 use super::reader::{At, Document, Table};
 use super::{Site, Timeouts, keys};
+use crate::charter::Language;
 use crate::cookie::domain::{self, Scope};
 use crate::enforce::{CacheRule, Expire, Mode, WithdrawalRule};
 
@@ -27,7 +28,7 @@ pub(super) struct Read {
     pub(super) redirect: Option<Mistake>,
     pub(super) mistakes: Mistakes,
     /// The files that it names: certificates, keys and logos.
-    pub(super) named: Vec<Seen>,
+    pub(super) named: Vec<Fingerprint>,
 }
 
 /// A name of the site, and a mistake about it that is still to be worded.
@@ -99,7 +100,7 @@ fn read_site(
             Mode::Enforce
         },
         withdrawal: withdrawal(table.table("withdrawal").as_ref()),
-        language: language.map_or("fr", |at| at.value).into(),
+        language: language.and_then(|at| Language::tagged(at.value)).unwrap_or_default(),
         timeouts,
         consent: consent.rules,
         page,

@@ -634,7 +634,10 @@ fn mistakes_in_categories_and_consent() {
         ),
         error(
             "more ids than can be told apart",
-            site(&format!("[consent] # <-\ncategories = {{ statistics = {:?} }}", ids(129))),
+            site(&format!(
+                "[consent] # <-\ncategories = {{ statistics = {:?} }}\n[[cookie]]\nname = \"a\"\ncategory = \"statistics\"",
+                ids(129)
+            )),
             "consent",
             "129 consent ids are more than the 128",
             "list only the ids",
@@ -1739,7 +1742,7 @@ fn defaults_of_a_site_file() {
     assert!(site.tls.certificates.is_empty());
     assert_eq!((site.tls.redirect, site.tls.hsts), (None, None));
     assert_eq!(site.mode, Mode::Enforce);
-    assert_eq!(&*site.language, "fr");
+    assert_eq!(site.language, Language::French);
     let timeouts = Timeouts {
         connect: seconds(5),
         first_byte: seconds(60),
@@ -1827,7 +1830,10 @@ max_age = \"13 mois\"
     assert_eq!((upstream.pool.idle_connections, upstream.pool.max_age.as_secs()), (9, 300));
     assert_eq!(upstream.health.path.as_ref().map(|path| path.as_str()), Some("/health?x"));
     assert_eq!(upstream.health.eject_after, 1);
-    assert_eq!((upstream.connections, site.mode, &*site.language), (2, Mode::Report, "en"));
+    assert_eq!(
+        (upstream.connections, site.mode, site.language),
+        (2, Mode::Report, Language::English)
+    );
     assert_eq!((site.timeouts.upgrade, site.tls.redirect), (Duration::from_secs(4), Some(8443)));
     let hsts = http::HeaderValue::from_static("max-age=31536000; includeSubDomains; preload");
     assert_eq!(site.tls.hsts, Some(hsts));

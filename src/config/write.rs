@@ -214,7 +214,7 @@ mod tests {
         let site = site_from_str("site.toml".as_ref(), &text)
             .unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
         assert_eq!(CharterView::of(&site.domain, &site.charter).entries, entries);
-        assert_eq!((&*site.domain, &*site.language), (SiteFile::DOMAIN, "en"));
+        assert_eq!((&*site.domain, site.language), (SiteFile::DOMAIN, Language::English));
         let comment = "# line 3 could not be placed: it names no cookie\n#   [[cookie]] |  x";
         let at = text.find(comment).unwrap_or_else(|| panic!("{text}"));
         assert!(text.find("_pk_id").is_some_and(|before| before < at), "{text}");

@@ -35,6 +35,7 @@ pub use gateway::{Gateway, Readiness, Site};
 pub use gather::poll_write_pieces;
 pub use upstream::Upstreams;
 
+use crate::charter::Language;
 use crate::config::unix_now;
 use crate::consent::Consent;
 use crate::enforce::{self, Mode, Withdrawal};
@@ -80,7 +81,7 @@ impl Worker {
                     let authority = route::shown(&request);
                     tracing::info!(%peer, %authority, status, %error, "refused");
                 }
-                return page::error(error.status(), "en");
+                return page::error(error.status(), Language::English);
             }
         };
         let site = found.site;
@@ -101,7 +102,7 @@ impl Worker {
                 Ok(response) => response,
                 Err(error) => {
                     site.metrics.observe_request(started.elapsed());
-                    refuse(site, &error, &site.config.language)
+                    refuse(site, &error, site.config.language)
                 }
             },
         };
@@ -392,11 +393,11 @@ fn to_https<B>(
         443 => format!("https://{host}{path}"),
         port => format!("https://{host}:{port}{path}"),
     };
-    Some(page::redirect(&location, &found.site.config.language))
+    Some(page::redirect(&location, found.site.config.language))
 }
 
 /// The page for an error, after it has been counted and logged once.
-fn refuse(site: &Site, error: &ProxyError, language: &str) -> Response<ResponseBody> {
+fn refuse(site: &Site, error: &ProxyError, language: Language) -> Response<ResponseBody> {
     let status = error.status();
     if let ProxyError::Upstream(upstream) = error {
         let metrics = &site.telemetry.metrics;

@@ -5,6 +5,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATIO
 use http::{HeaderValue, Response, StatusCode};
 
 use super::body::ResponseBody;
+use crate::charter::Language;
 
 /// A status's heading and sentence in French and in English.
 fn words(status: StatusCode) -> [(&'static str, &'static str); 2] {
@@ -88,10 +89,14 @@ fn words(status: StatusCode) -> [(&'static str, &'static str); 2] {
     }
 }
 
-/// The page for `status`, in `language` (`fr` or `en`).
-pub(super) fn error(status: StatusCode, language: &str) -> Response<ResponseBody> {
+/// The page for `status`, in `language`.
+pub(super) fn error(status: StatusCode, language: Language) -> Response<ResponseBody> {
     let [french, english] = words(status);
-    let (lang, (title, text)) = if language == "fr" { ("fr", french) } else { ("en", english) };
+    let lang = language.tag();
+    let (title, text) = match language {
+        Language::French => french,
+        Language::English => english,
+    };
     let code = status.as_u16();
     let page = format!(
         "<!doctype html>\n<html lang=\"{lang}\">\n<meta charset=\"utf-8\">\n\
@@ -112,7 +117,7 @@ pub(super) fn error(status: StatusCode, language: &str) -> Response<ResponseBody
 }
 
 /// Sends the client to the same address over TLS.
-pub(super) fn redirect(location: &str, language: &str) -> Response<ResponseBody> {
+pub(super) fn redirect(location: &str, language: Language) -> Response<ResponseBody> {
     let mut response = error(StatusCode::PERMANENT_REDIRECT, language);
     // What cannot be a field value was no request target either.
     if let Ok(location) = HeaderValue::from_str(location) {

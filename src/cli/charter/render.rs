@@ -66,7 +66,7 @@ impl From<Tongue> for Language {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = config::load(&arguments.file.config).map_err(Failure::usage)?;
     let site = find_site(&loaded.config.sites, &arguments.site.to_lowercase())?;
-    let own = Language::tagged(&site.language).unwrap_or_default();
+    let own = site.language;
     let language = arguments.language.map_or(own, Into::into);
     let view = CharterView::of(&site.domain, &site.charter);
     let page = match arguments.format {

@@ -31,7 +31,8 @@ pub(super) struct Consent<'d> {
 impl Consent<'_> {
     /// Every id of `category`.
     pub(super) fn of_category(&self, category: &Category) -> Ids {
-        let members = self.ids.iter().enumerate();
+        // More are a mistake, which is told once they are all known.
+        let members = self.ids.iter().enumerate().take(MAX_IDS);
         members
             .filter(|(_, (_, of))| of.as_ref() == Some(category))
             .fold(Ids::NONE, |ids, (index, _)| ids.union(Ids::one(index)))

@@ -113,7 +113,7 @@ impl Pages {
             let view = CharterView::of(&site.config.domain, &site.config.charter);
             let hash = charter_hash(render::page_json(&view, language).as_bytes());
             let title = site.config.page.title.as_deref();
-            Shown { published: Published::new(&view, language, own(site), title), hash }
+            Shown { published: Published::new(&view, language, site.config.language, title), hash }
         })
     }
 }
@@ -135,7 +135,7 @@ impl<'r> Visit<'r> {
         let fields = || form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let asked = fields().find(|(name, _)| name == "lang").map(|(_, value)| value);
         let accepted = headers.get_all(ACCEPT_LANGUAGE).into_iter().map(HeaderValue::as_bytes);
-        let own = own(found.site);
+        let own = found.site.config.language;
         Self {
             site: found.site,
             host: &found.host,
@@ -323,7 +323,7 @@ impl<'r> Visit<'r> {
 
     /// An error's page in the visitor's language.
     fn refuse(&self, error: &ProxyError) -> Response<ResponseBody> {
-        let mut response = super::refuse(self.site, error, self.language.tag());
+        let mut response = super::refuse(self.site, error, self.language);
         response.headers_mut().entry(VARY).or_insert(HeaderValue::from_static("Accept-Language"));
         response
     }
@@ -337,14 +337,9 @@ impl<'r> Visit<'r> {
         gpc: Ids,
     ) -> Response<ResponseBody> {
         // Logged as any error is.
-        super::refuse(self.site, error, self.language.tag());
+        super::refuse(self.site, error, self.language);
         self.page(consent, gpc, Some(outcome), error.status())
     }
-}
-
-/// The language of a site.
-fn own(site: &Site) -> Language {
-    Language::tagged(&site.config.language).unwrap_or_default()
 }
 
 fn redirect(status: StatusCode, location: &str) -> Response<ResponseBody> {
