@@ -410,6 +410,35 @@ fn a_client_that_keeps_the_upstream_waiting_is_no_failure_of_the_upstream() {
     assert_eq!(firewall.metric("cookie_firewall_upstream_up", &[]), 1.0);
 }
 
+/// The client is not asked for its body before the upstream has had a second for its word.
+#[test]
+fn an_upstream_that_waits_for_a_body_which_is_held_back_is_not_late() {
+    let origin = Origin::raw(|peer, _| {
+        peer.request();
+        peer.send(OK);
+    });
+    let firewall = Firewall::with(&site(&origin, "[timeouts]\nfirst_byte = \"1 s\"\n"));
+    let mut peer = firewall.connect();
+    peer.send(format!(
+        "POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    ));
+    assert_eq!(peer.head().expect("a word").status(), 100);
+    assert_eq!(peer.send("abc").response().status(), 200);
+}
+
+/// The first address takes connections and never shakes hands.
+#[test]
+fn an_upstream_has_its_time_from_the_request_on_and_not_from_connecting_to_another() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let dead = silent.local_addr().expect("bound");
+    let origin = Origin::fixed(OK);
+    let upstream = format!("upstream = [\"https://{dead}\", \"{}\"]\n", origin.url());
+    let more = "balance = \"first\"\n[timeouts]\nconnect = \"1 s\"\nfirst_byte = \"1 s\"\n";
+    let firewall = Firewall::with(&format!("{upstream}{more}"));
+    assert_eq!(firewall.get("/", &[]).status(), 200);
+    assert!(!firewall.metrics().contains("kind=\"first_byte_timeout\""));
+}
+
 #[test]
 fn a_request_that_nobody_waits_for_is_counted() {
     let origin = Origin::raw(|peer, seen| {

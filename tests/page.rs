@@ -386,7 +386,7 @@ fn a_form_of_a_charter_that_has_changed_since_stores_no_consent() {
         (&french, "role=\"alert\">La charte de ce site a changé"),
         (&english, "role=\"alert\">The charter of this site has changed"),
     ] {
-        for choice in ["accept", "save&category=statistics", "save"] {
+        for choice in ["accept", "save&category=statistics"] {
             let response = post(&firewall, &format!("choice={choice}&{form}"), &[SAME]);
             assert_eq!(response.status(), 409, "{choice}");
             assert!(response.texts("set-cookie").is_empty());
@@ -407,6 +407,8 @@ fn a_form_of_a_charter_that_has_changed_since_stores_no_consent() {
     // A refusal needs no charter to be read, and is proved with the present one.
     let refusal = post(&firewall, &format!("choice=refuse&{french}"), &[SAME]);
     assert_eq!((refusal.status(), refusal.texts("set-cookie").len()), (303, 1));
+    let nothing = post(&firewall, &format!("choice=save&{french}"), &[SAME]);
+    assert_eq!((nothing.status(), nothing.texts("set-cookie").len()), (303, 1));
     let present = open("fr");
     assert!(proofs()[1].contains(&format!("sha256:{}", &present[16..])));
     assert_eq!(status(&format!("choice=accept&{present}")), 303);
@@ -444,8 +446,13 @@ fn a_refusal_applies_even_where_it_cannot_be_proved() {
     let counted = |name: &str, label| firewall.metric(name, &[label]);
     assert_eq!(counted("cookie_firewall_proof_records_total", ("result", "failed")), 3.0);
     assert_eq!(counted("cookie_firewall_requests_total", ("code", "503")), 3.0);
-    // With one thing granted, nothing changes.
+    // Of what was granted before a part may be taken back; that it was granted is proved already.
     let response = post(&firewall, "choice=save&category=statistics", &[SAME, &accepted]);
+    assert_eq!((response.status(), passing(&firewall, &kept(&response)).len()), (503, 2));
+    assert!(response.text().contains("role=\"alert\">Votre refus s'applique"));
+    // Where anything is granted anew, nothing changes.
+    let refused = format!("Cookie: {}", consent(false, true));
+    let response = post(&firewall, "choice=save&category=statistics", &[SAME, &refused]);
     assert_eq!((response.status(), response.texts("set-cookie").len()), (503, 0));
 }
 

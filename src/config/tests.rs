@@ -379,6 +379,15 @@ fn mistakes_about_the_upstream() {
     };
     each_site_mistake_is_found(cases.into_iter().map(case).collect());
     each_site_mistake_is_found(vec![error(
+        "an address twice",
+        format!(
+            "domain = \"data.example.fr\"\nupstream = [\n\"http://a:80\",\n\"https://A:80\", # <-\n]\n{CONSENT_COOKIE}"
+        ),
+        "upstream[2]",
+        "A:80 is listed twice",
+        "weight = 2",
+    )]);
+    each_site_mistake_is_found(vec![error(
         "no upstream in the list, which took the site away",
         format!("domain = \"data.example.fr\"\nupstream = [] # <-\n{CONSENT_COOKIE}"),
         "upstream",

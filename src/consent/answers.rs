@@ -11,6 +11,8 @@ pub(super) enum Unanswered {
     Expired,
     /// Not in the tool's form.
     Malformed,
+    /// Given at a time that has not come yet.
+    Ahead,
     /// Two answers disagree, or one with itself.
     Conflict,
 }

@@ -109,10 +109,11 @@ impl Rules {
         writer(&Choice { names, ids, categories, asked, granted, revision, now })
     }
 
-    /// What a visitor has said who refuses everything.
+    /// What a visitor has said who grants this and refuses the rest.
     #[must_use]
-    pub fn refused(&self) -> Consent {
-        Consent { granted: Ids::NONE, denied: self.all_ids(), state: State::Denied }
+    pub fn chosen(&self, granted: Ids) -> Consent {
+        let denied = self.all_ids().difference(granted);
+        Consent { granted, denied, state: self.state(granted, denied) }
     }
 
     /// The ids that [`Rules::write`] can grant; see [`Tool::can_store`].
@@ -150,32 +151,43 @@ impl Rules {
             return self.decode_by(decoder, jar, now);
         };
         let tools = self.decode_by(decoder, &jar.without(self.own_slot()), now);
-        let own = self.decode_by(&EuConsent, &Jar::default().with(0, own), now);
+        let jar = Jar::default().with(0, own);
+        let own = self.decode_by(&EuConsent, &jar, now);
         if self.is_silent(&tools, now) {
             own
+        } else if own == Err(Unanswered::Expired) {
+            self.agree_where_said(tools, self.refusals_of_before(&jar, now))
         } else if self.is_silent(&own, now) || (tools.is_ok() && own == Err(Unanswered::Malformed))
         {
             // What the firewall writes it can read: the other cookie of this name is not its own.
             tools
         } else {
-            self.agree_where_asked(tools, own)
+            self.agree_where_said(tools, own)
         }
     }
 
-    /// The answer that both give to what the charter asks for. The tool may ask for more, and the
-    /// page for no more.
-    fn agree_where_asked(
+    /// What the firewall's own cookie refuses, by an answer to a former revision of the question: that
+    /// it is asked again grants nothing.
+    fn refusals_of_before(&self, jar: &Jar<'_>, now: i64) -> Result<Reading, Unanswered> {
+        let before = Self { revision: None, ..self.clone() };
+        let own = before.decode_by(&EuConsent, jar, now)?;
+        Ok(Reading { granted: Ids::NONE, ..own })
+    }
+
+    /// The answer that both give to what the charter asks for, as far as the firewall's own cookie says
+    /// anything of it: the tool may ask for more, and so may the charter since.
+    fn agree_where_said(
         &self,
         tools: Result<Reading, Unanswered>,
         own: Result<Reading, Unanswered>,
     ) -> Result<Reading, Unanswered> {
         let (Ok(tools), Ok(own)) = (tools, own) else { return agree(tools, own) };
-        let asked = self.asked();
-        let to_asked = |reading: Reading| {
-            (reading.granted.intersection(asked), reading.denied.intersection(asked))
+        let said = own.granted.union(own.denied).intersection(self.asked());
+        let of_said = |reading: Reading| {
+            (reading.granted.intersection(said), reading.denied.intersection(said))
         };
-        if to_asked(tools) == to_asked(own) {
-            Ok(tools.as_of(own))
+        if of_said(tools) == of_said(own) {
+            Ok(if said.is_empty() { tools } else { tools.as_of(own) })
         } else {
             Err(Unanswered::Conflict)
         }
@@ -197,7 +209,7 @@ impl Rules {
         let mut answers = Answers::to(&self.ids);
         let at = decoder.read(jar, self, &mut answers)?;
         if at.is_some_and(|at| at > now.saturating_add(CLOCK_SKEW_SECONDS)) {
-            return Err(Unanswered::Malformed);
+            return Err(Unanswered::Ahead);
         }
         let Answers { granted, denied, .. } = answers;
         if granted.intersects(denied) {
@@ -226,7 +238,7 @@ impl Rules {
             }
             Err(Unanswered::Unset) => Consent::none(State::Unset),
             Err(Unanswered::Expired) => Consent::none(State::Expired),
-            Err(Unanswered::Malformed) => Consent::none(State::Malformed),
+            Err(Unanswered::Malformed | Unanswered::Ahead) => Consent::none(State::Malformed),
             Err(Unanswered::Conflict) => Consent::none(State::Conflict),
         }
     }
@@ -518,6 +530,66 @@ mod tests {
             assert_eq!(state(both), State::Conflict, "{foreign}");
         }
         assert_eq!(state(format!("CookieConsent=x; {own}")), State::Conflict);
+    }
+
+    fn cookiebot(statistics: bool, marketing: bool) -> String {
+        format!(
+            "CookieConsent={{necessary:true,preferences:true,statistics:{statistics},\
+             marketing:{marketing},method:'explicit',utc:{NOW}000}}"
+        )
+    }
+
+    /// Found by a second attack: a clock that was ahead wrote it, and it was taken for another's.
+    #[test]
+    fn a_refusal_dated_ahead_of_the_clock_is_the_firewalls_all_the_same() {
+        let ids = [("statistics", "stats"), ("marketing", "ads")];
+        let rules = beside(Tool::Cookiebot, &ids, Ids::one(0).union(Ids::one(1)));
+        let own = own_cookie(&rules, Ids::NONE, NOW + 600);
+        let cookies = format!("{own}; {}", cookiebot(true, true));
+        assert_eq!(rules.read(Pairs::of(cookies.as_bytes()), NOW).state(), State::Conflict);
+        assert_eq!(rules.read(Pairs::of(own.as_bytes()), NOW).state(), State::Malformed);
+    }
+
+    /// Asking again takes grants away and gives none.
+    #[test]
+    fn a_new_revision_grants_nothing_that_was_refused_before() {
+        let ids = [("statistics", "stats"), ("marketing", "ads")];
+        let both = Ids::one(0).union(Ids::one(1));
+        let rules = |revision| Rules { revision, ..beside(Tool::Onetrust, &ids, both) };
+        let banner = |stats: u8, ads: u8| {
+            format!(
+                "OptanonConsent=interactionCount=1&groups=statistics%3A{stats}%2Cmarketing%3A{ads}"
+            )
+        };
+        for (granted, banner, state) in [
+            (Ids::NONE, banner(1, 1), State::Conflict),
+            (Ids::one(0), banner(1, 1), State::Conflict),
+            (Ids::NONE, banner(0, 0), State::Denied),
+            (both, banner(1, 1), State::Granted),
+            (both, banner(0, 0), State::Denied),
+        ] {
+            let own = own_cookie(&rules(Some(1)), granted, NOW);
+            let cookies = format!("{own}; {banner}");
+            let consent = rules(Some(2)).read(Pairs::of(cookies.as_bytes()), NOW);
+            assert_eq!(consent.state(), state, "{cookies}");
+        }
+    }
+
+    /// The page's cookie says nothing of what the charter has got since; the banner asked for it.
+    #[test]
+    fn a_charter_that_has_grown_makes_no_conflict_of_two_answers_that_agree() {
+        let ids = [("statistics", "stats"), ("marketing", "ads")];
+        let rules = |needed| beside(Tool::Cookiebot, &ids, needed);
+        let (before, now) = (rules(Ids::one(0)), rules(Ids::one(0).union(Ids::one(1))));
+        for (granted, answer, state) in [
+            (Ids::one(0), true, State::Granted),
+            (Ids::NONE, false, State::Denied),
+            (Ids::one(0), false, State::Conflict),
+        ] {
+            let own = own_cookie(&before, granted, NOW);
+            let cookies = format!("{own}; {}", cookiebot(answer, answer));
+            assert_eq!(now.read(Pairs::of(cookies.as_bytes()), NOW).state(), state, "{cookies}");
+        }
     }
 
     #[test]

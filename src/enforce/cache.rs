@@ -26,6 +26,18 @@ fn is_targeted(name: &HeaderName) -> bool {
         || matches!(name, "surrogate-control" | "edge-control" | "x-accel-expires")
 }
 
+/// Whether such a field keeps the response out of its caches by itself, which may heed no other.
+fn forbids(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    lines.flat_map(|line| list::split(line, b',')).map(<[u8]>::trim_ascii).any(|directive| {
+        is_forbidding(directive) || (name == "x-accel-expires" && directive == b"0")
+    })
+}
+
+fn is_forbidding(directive: &[u8]) -> bool {
+    directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
+}
+
 /// Keeps a response that carries a cookie out of shared caches, which would hand one visitor's
 /// cookie to the next (RFC 9111 7.3).
 ///
@@ -36,8 +48,11 @@ pub fn keep_private(headers: &mut HeaderMap, rule: CacheRule) {
         return;
     }
     // Most responses have none, so that there is nothing to put in here.
-    let targeted: SmallVec<[HeaderName; 4]> =
-        headers.keys().filter(|name| is_targeted(name)).cloned().collect();
+    let targeted: SmallVec<[HeaderName; 4]> = headers
+        .keys()
+        .filter(|name| is_targeted(name) && !forbids(headers, name))
+        .cloned()
+        .collect();
     for name in targeted {
         headers.remove(name);
     }
@@ -61,10 +76,7 @@ pub fn keep_private(headers: &mut HeaderMap, rule: CacheRule) {
 /// Whether no shared cache may store the response as it is (RFC 9111 3). `private` with field names
 /// speaks of these fields only.
 fn is_private(headers: &HeaderMap) -> bool {
-    let private = |directive: &[u8]| {
-        directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
-    };
-    directives(headers).any(private)
+    directives(headers).any(is_forbidding)
 }
 
 /// Whether a directive would let shared caches store the response after all, or says nothing more.
@@ -138,14 +150,34 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(SET_COOKIE, HeaderValue::from_static("a=1"));
             for name in targeted.iter().chain(&others) {
-                headers.append(*name, HeaderValue::from_static("private"));
+                headers.append(*name, HeaderValue::from_static("x=\"private, no-store\""));
                 headers.append(*name, HeaderValue::from_static("max-age=60"));
             }
+            headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
             keep_private(&mut headers, rule);
             for name in targeted {
                 assert_eq!(headers.contains_key(name), rule == CacheRule::Keep, "{name}");
             }
-            assert!(others.iter().all(|name| headers.get_all(*name).iter().count() == 2));
+            assert!(others.iter().all(|name| headers.get_all(*name).iter().count() >= 2));
+        }
+    }
+
+    /// Where a cache heeds its own field alone, taking it away would let the response in.
+    #[test]
+    fn a_field_that_keeps_a_response_out_of_its_cache_stays() {
+        for (name, value, stays) in [
+            ("cdn-cache-control", "max-age=0, no-store", true),
+            ("edge-control", "No-Store", true),
+            ("cloudflare-cdn-cache-control", "private", true),
+            ("x-accel-expires", "0", true),
+            ("x-accel-expires", "60", false),
+            ("surrogate-control", "max-age=0", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(SET_COOKIE, HeaderValue::from_static("a=1"));
+            headers.insert(name, HeaderValue::from_static(value));
+            keep_private(&mut headers, CacheRule::Private);
+            assert_eq!(headers.contains_key(name), stays, "{name}: {value}");
         }
     }
 

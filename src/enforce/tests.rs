@@ -282,6 +282,27 @@ fn a_long_name_keeps_neither_itself_nor_others_from_being_expired() {
     assert!(cleaned(&names, 64, 1_000..1_008).is_empty());
 }
 
+/// A name that no line reaches is as one whose lines all go in vain: it stays.
+#[test]
+fn names_beyond_the_limit_are_not_forgotten() {
+    let unreachable = ["u.1", "u.2", "u.3"].map(ToOwned::to_owned);
+    let names: Vec<_> = std::iter::once("t.1".to_owned()).chain(unreachable).collect();
+    let seen = |second| {
+        let charter = charter();
+        let answer = b"cookies_preferences={\"matomo\":false,\"timestamp\":900}";
+        let consent = rules().read(Pairs::of(answer), second);
+        let context = Context { host: "example.fr", consent, now: second, ..context(&charter) };
+        let rule = WithdrawalRule { expire: Expire::DeniedAndUndeclared, limit: 1, always: true };
+        let mut withdrawal = Withdrawal::new(rule, &Method::GET, false);
+        let cookies = names.iter().map(|name| format!("{name}=1")).collect::<Vec<_>>().join("; ");
+        withdrawal.look(&map(COOKIE, &[cookies.as_bytes()]), &context, &rules());
+        let mut headers = HeaderMap::new();
+        expire(&mut headers, &context, &withdrawal, Mode::Enforce, &mut Report::default());
+        lines(&headers, SET_COOKIE).iter().any(|line| line.starts_with(b"t.1="))
+    };
+    assert!((1_000..1_010).any(seen));
+}
+
 #[test]
 fn a_limit_below_a_cookies_lines_reaches_every_domain_in_time() {
     let names = ["t.1", "t.2"].map(ToOwned::to_owned);

@@ -5,8 +5,6 @@
 //! user agent lets HTTP overwrite any cookie of the same name, domain and path, whatever attributes
 //! the new line lacks (RFC 6265bis 5.7, which turns away only scripts).
 
-use std::slice;
-
 use http::header::{ACCEPT, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -23,6 +21,10 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Bytes of all lines that are added to one response: what is between the firewall and the visitor
 /// may hold back a larger head, and some 70 usual lines are not longer.
 const MAX_BYTES: usize = 8 * 1024;
+
+/// Cookies of a request that are taken note of at least, however few lines are added to one response:
+/// those that no line reaches must not keep others from their turn.
+const LEAST_COOKIES: usize = 64;
 
 /// Which cookies are expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl Withdrawal {
             return;
         }
         for (name, declaration) in cookies {
-            if self.cookies.len() == self.rule.limit {
+            if self.cookies.len() == self.rule.limit.max(LEAST_COOKIES) {
                 return;
             }
             if !self.cookies.iter().any(|known| *known.name == *name) {
@@ -192,6 +194,9 @@ pub fn expire(
     report: &mut Report,
 ) {
     let mut add = |cookie: &Withdrawn, lines: Vec<HeaderValue>| {
+        if lines.is_empty() {
+            return;
+        }
         report.expired(cookie.declaration);
         if mode == Mode::Enforce {
             headers.extend(lines.into_iter().map(|line| (SET_COOKIE, line)));
@@ -200,53 +205,44 @@ pub fn expire(
     let mut room = Room { bytes: MAX_BYTES, lines: withdrawal.rule.limit };
     let mut waiting = Vec::new();
     for cookie in &withdrawal.cookies {
-        let lines: Vec<_> = withdrawal.lines(cookie, context).collect();
-        if room.take(&lines) {
-            if !lines.is_empty() {
-                add(cookie, lines);
-            }
-        } else {
-            waiting.push((cookie, lines));
+        match room.take_all(withdrawal.lines(cookie, context)) {
+            Some(lines) => add(cookie, lines),
+            None => waiting.push(cookie),
         }
     }
-    if let Some((cookie, lines)) = in_turn(waiting, context.now) {
-        let lines: Vec<_> =
-            lines.into_iter().filter(|line| room.take(slice::from_ref(line))).collect();
-        if !lines.is_empty() {
-            add(cookie, lines);
-        }
+    // By the seconds, since nothing is remembered of a visitor from page to page.
+    let turn = usize::try_from(context.now).unwrap_or_default();
+    if let Some(cookie) = turn.checked_rem(waiting.len()).map(|whose| waiting[whose]) {
+        let lines = || withdrawal.lines(cookie, context);
+        let first = (turn / waiting.len()) % lines().count().max(1);
+        let in_turn = lines().skip(first).chain(lines().take(first));
+        add(cookie, in_turn.filter(|line| room.take(line)).collect());
     }
 }
 
 /// What is left for the lines of one response.
+#[derive(Clone, Copy)]
 struct Room {
     bytes: usize,
     lines: usize,
 }
 
 impl Room {
-    /// Whether there is room for all of `lines`, which is taken then.
-    fn take(&mut self, lines: &[HeaderValue]) -> bool {
-        let bytes = self.bytes.checked_sub(lines.iter().map(HeaderValue::len).sum());
-        let lines = self.lines.checked_sub(lines.len());
-        let (Some(bytes), Some(lines)) = (bytes, lines) else { return false };
+    /// Whether there is room for this line, which is taken then.
+    fn take(&mut self, line: &HeaderValue) -> bool {
+        let left = (self.bytes.checked_sub(line.len()), self.lines.checked_sub(1));
+        let (Some(bytes), Some(lines)) = left else { return false };
         *self = Self { bytes, lines };
         true
     }
-}
 
-/// One of `waiting` whose turn it is, its lines from another on each time: by the seconds, since
-/// nothing is remembered of a visitor from page to page.
-fn in_turn(
-    mut waiting: Vec<(&Withdrawn, Vec<HeaderValue>)>,
-    now: i64,
-) -> Option<(&Withdrawn, Vec<HeaderValue>)> {
-    let now = usize::try_from(now).unwrap_or_default();
-    let whose = now.checked_rem(waiting.len())?;
-    let (cookie, mut lines) = waiting.swap_remove(whose);
-    let first = (now / (waiting.len() + 1)).checked_rem(lines.len())?;
-    lines.rotate_left(first);
-    Some((cookie, lines))
+    /// All of `lines`, if there is room for them; of others no more are made than had room.
+    fn take_all(&mut self, lines: impl Iterator<Item = HeaderValue>) -> Option<Vec<HeaderValue>> {
+        let mut left = *self;
+        let taken = lines.map(|line| left.take(&line).then_some(line)).collect::<Option<_>>()?;
+        *self = left;
+        Some(taken)
+    }
 }
 
 fn is_unpartitioned(declaration: &Declaration) -> bool {

@@ -12,14 +12,14 @@ pub struct Offer<'r> {
 }
 
 /// The categories that some cookie of the charter waits for. Ids of the tool that no declared cookie
-/// needs are not asked for, and stay refused: nobody can consent to what is not shown. Nor are those
-/// that could not be stored: nobody is to be told of a consent that is not there.
+/// needs are not asked for, and stay refused: nobody can consent to what is not shown. Nor are categories
+/// that could not be stored whole: nobody is to be told of a consent that is not there.
 pub fn offers(rules: &Rules) -> impl Iterator<Item = Offer<'_>> {
-    let offered = rules.needed.intersection(rules.storable());
-    let asked = move |ids: Ids| ids.intersection(offered);
+    let storable = rules.storable();
+    let asked = |ids: Ids| ids.intersection(rules.needed);
     let categories = rules.categories.iter();
     let offers = categories.map(move |(name, ids)| Offer { category: name, ids: asked(*ids) });
-    offers.filter(|offer| !offer.ids.is_empty())
+    offers.filter(move |offer| !offer.ids.is_empty() && storable.contains(offer.ids))
 }
 
 /// The bytes of the longest form that the page of these rules sends, and of any that is short.
@@ -100,11 +100,11 @@ impl Form {
         Ok(Self { choice: choice.ok_or(FormError)?, language, charter, categories })
     }
 
-    /// Whether what is granted was granted before another charter than `present`. A refusal holds
-    /// before any, and a form that names none is a script's.
+    /// Whether the form was shown with another charter than `present`. One that names none is a
+    /// script's.
     #[must_use]
     pub fn is_stale(&self, present: &str) -> bool {
-        self.choice != Choice::Refuse && self.charter.as_deref().is_some_and(|seen| seen != present)
+        self.charter.as_deref().is_some_and(|seen| seen != present)
     }
 
     /// The ids that are granted: of the categories on the page, and of none that is not there. Those
@@ -158,6 +158,18 @@ mod tests {
             assert_eq!(form.granted(&rules(), Ids::NONE), granted, "{body}");
             assert_eq!(form.granted(&rules(), stats), granted.difference(stats), "{body}");
         }
+    }
+
+    #[test]
+    fn a_category_that_can_be_stored_in_part_is_not_offered() {
+        let both = Ids::one(0).union(Ids::one(1));
+        let rules = Rules {
+            ids: ["ok", "s \u{e9}", "g"].map(Into::into).into(),
+            needed: both.union(Ids::one(2)),
+            categories: [("statistics".into(), both), ("marketing".into(), Ids::one(2))].into(),
+            ..Rules::new(Tool::DjangoCookieConsent, "c").expect("a name")
+        };
+        assert_eq!(offers(&rules).map(|offer| offer.category).collect::<Vec<_>>(), ["marketing"]);
     }
 
     #[test]

@@ -271,7 +271,13 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(uploading) = &mut self.body else { return Poll::Ready(None) };
-        ready!(uploading.gate.poll(cx));
+        if uploading.gate.poll(cx).is_pending() {
+            if let Gate::Waiting(_) = uploading.gate {
+                // The upstream has nothing to answer yet, and the waiting an end of its own.
+                *uploading.upload.turn() = Turn::Client;
+            }
+            return Poll::Pending;
+        }
         let Poll::Ready(mut frame) = uploading.body.poll_frame(cx) else {
             *uploading.upload.turn() = Turn::Client;
             return Poll::Pending;

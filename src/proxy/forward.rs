@@ -9,9 +9,10 @@ use http::{HeaderMap, HeaderValue, Version};
 use smallvec::SmallVec;
 
 use super::fields::{Field, Fields, HOP_BY_HOP};
+use crate::enforce::Direction;
 
 /// Fields that `Connection` cannot take away (RFC 9110 7.6.1: it must not list what is meant for
-/// every recipient), besides those that [`speaks_of_client`]. The transfer coding goes afterwards, with
+/// every recipient), besides those of a request that [`speaks_of_client`]. The transfer coding goes afterwards, with
 /// the hop-by-hop fields.
 const KEPT: [HeaderName; 5] = [HOST, COOKIE, SET_COOKIE, CONTENT_LENGTH, TRANSFER_ENCODING];
 
@@ -42,10 +43,10 @@ const VIA_HTTP_2: HeaderValue = HeaderValue::from_static("2 cookie-firewall");
 /// forwarded. `Content-Length` goes where there is a
 /// transfer coding, which overrides it (RFC 9112 6.3); forwarded, it would cut the body elsewhere
 /// than it was read.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap, fields: Fields) {
+pub fn remove_hop_by_hop(headers: &mut HeaderMap, fields: Fields, direction: Direction) {
     let trailers = fields.have(Field::Te) && headers.get(TE).is_some_and(accepts_trailers);
     if fields.have(Field::Connection) {
-        remove_connection(headers);
+        remove_connection(headers, direction);
     }
     if fields.have(Field::TransferEncoding) {
         headers.remove(CONTENT_LENGTH);
@@ -79,14 +80,16 @@ pub fn settle_length(headers: &mut HeaderMap, fields: Fields) {
 }
 
 /// Removes `Connection`, and what it lists.
-fn remove_connection(headers: &mut HeaderMap) {
+fn remove_connection(headers: &mut HeaderMap, direction: Direction) {
     let Entry::Occupied(connection) = headers.entry(CONNECTION) else { return };
     // What nearly every one says, of a field that goes anyway.
     if connection.iter().all(|line| line.as_bytes().eq_ignore_ascii_case(b"keep-alive")) {
         connection.remove();
         return;
     }
-    let stays = |name: &&HeaderName| KEPT.contains(name) || speaks_of_client(name.as_str());
+    let is_said =
+        |name: &HeaderName| direction == Direction::Request && speaks_of_client(name.as_str());
+    let stays = |name: &&HeaderName| KEPT.contains(name) || is_said(name);
     for name in listed_in_connection(headers).iter().filter(|name| !stays(name)) {
         headers.remove(name);
     }
@@ -206,7 +209,7 @@ mod tests {
             ("trailer", "x-checksum"),
         ]);
         let fields = Fields::of(&headers);
-        remove_hop_by_hop(&mut headers, fields);
+        remove_hop_by_hop(&mut headers, fields, Direction::Request);
         let expected = map(&[("te", "trailers"), ("x-public", "1"), ("trailer", "x-checksum")]);
         assert_eq!(headers, expected);
     }
@@ -220,7 +223,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
         ]);
         let fields = Fields::of(&headers);
-        remove_hop_by_hop(&mut headers, fields);
+        remove_hop_by_hop(&mut headers, fields, Direction::Request);
         assert_eq!(headers, map(&[("host", "example.org")]));
     }
 
@@ -236,8 +239,13 @@ mod tests {
         let mut headers = map(&said);
         headers.insert(CONNECTION, HeaderValue::from_static(listed));
         let fields = Fields::of(&headers);
-        remove_hop_by_hop(&mut headers, fields);
+        remove_hop_by_hop(&mut headers, fields, Direction::Request);
         assert_eq!(headers, map(&said));
+        // What an upstream lists is not for visitors.
+        headers.insert(CONNECTION, HeaderValue::from_static(listed));
+        let fields = Fields::of(&headers);
+        remove_hop_by_hop(&mut headers, fields, Direction::Response);
+        assert!(headers.is_empty());
     }
 
     #[test]

@@ -19,7 +19,8 @@ mod route;
 mod upgrade;
 mod upstream;
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ pub use upstream::Upstreams;
 use crate::charter::Language;
 use crate::config::unix_now;
 use crate::consent::Consent;
-use crate::enforce::{self, Mode, Withdrawal};
+use crate::enforce::{self, Direction, Mode, Withdrawal};
 use crate::policy::Context;
 use body::{Pace, RequestBody, Upload};
 use fields::{Field, Fields};
@@ -141,7 +142,7 @@ impl Worker {
             host: &found.host,
             now: unix_now(),
         };
-        forward::remove_hop_by_hop(request.headers_mut(), fields);
+        forward::remove_hop_by_hop(request.headers_mut(), fields, Direction::Request);
         forward::settle_length(request.headers_mut(), fields);
         forward::remove_lookalikes(request.headers_mut(), fields);
         if came_by == Version::HTTP_2 {
@@ -169,7 +170,7 @@ impl Worker {
         let switched = check_answer(&response, fields, upgrade.as_ref())?;
         let answered_by = response.version();
         *response.version_mut() = Version::HTTP_11;
-        forward::remove_hop_by_hop(response.headers_mut(), fields);
+        forward::remove_hop_by_hop(response.headers_mut(), fields, Direction::Response);
         forward::settle_length(response.headers_mut(), fields);
         if response.status() == StatusCode::NO_CONTENT && fields.have(Field::ContentLength) {
             // Which it must not have (RFC 9110 8.6), and which some clients wait for.
@@ -205,11 +206,17 @@ impl Worker {
         let first = Instant::now();
         let mut now = first;
         loop {
-            let mut lease = site.upstreams.lease(self.index, &mut attempts, now).await?;
+            let leasing = site.upstreams.lease(self.index, &mut attempts, now);
+            let (lease, was_awaited) = with_patience(leasing).await;
+            let mut lease = lease?;
+            if was_awaited {
+                // An upstream has its time from the request on, and connecting a limit of its own.
+                now = Instant::now();
+            }
             let may_go_on = attempts.may_go_on(lease.is_reused());
             let spare = may_go_on.then(|| Spare::of(&request)).flatten();
             let limit = site.config.timeouts.first_byte;
-            let answer = std::pin::pin!(lease.send(request));
+            let answer = pin!(lease.send(request));
             let answer = within(limit, now, upload.as_deref(), answer).await;
             now = Instant::now();
             let failed = match answer {
@@ -294,6 +301,17 @@ fn prepare(
         });
     }
     (request, Some(upload))
+}
+
+/// What `future` comes to, and whether it was waited for.
+async fn with_patience<F: Future>(future: F) -> (F::Output, bool) {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    let output = poll_fn(|cx| {
+        polls += 1;
+        future.as_mut().poll(cx)
+    });
+    (output.await, polls > 1)
 }
 
 /// Waits for the head of a response: `limit` at most from the last piece of the request on, and from

@@ -28,8 +28,7 @@ pub(super) fn read(
             "write for example [\"http://127.0.0.1:8000\"]",
         );
     }
-    let addresses: Vec<_> =
-        table.items("upstream").iter().filter_map(|item| address(document, item)).collect();
+    let addresses = addresses(document, table);
     let host = table.string("upstream_host").and_then(|at| host_header(document, &at));
     let roots = table.string("upstream_ca").and_then(|at| roots(document, &at));
     let connections = table.integer("upstream_connections", 1_000_000);
@@ -60,15 +59,33 @@ pub(super) fn read(
     })
 }
 
-fn address(document: &Document<'_>, item: &Item<'_, '_>) -> Option<Address> {
-    match item {
-        Item::String(at) => url(document, at, 1),
-        Item::Table(table) => {
-            let weight = table.integer("weight", MAX_WEIGHT).map_or(1, |at| at.value);
-            let at = table.string("url")?;
-            url(document, &at, u32::try_from(weight).unwrap_or(1))
+/// The addresses, each once: what is known of its health is shown by its host and port.
+fn addresses(document: &Document<'_>, table: &Table<'_, '_>) -> Vec<Address> {
+    let mut addresses: Vec<Address> = Vec::new();
+    for item in &table.items("upstream") {
+        let (at, weight) = match item {
+            Item::String(at) => (Some(at.clone()), 1),
+            Item::Table(table) => {
+                let weight = table.integer("weight", MAX_WEIGHT).map_or(1, |at| at.value);
+                (table.string("url"), u32::try_from(weight).unwrap_or(1))
+            }
+        };
+        let Some(at) = at else { continue };
+        let Some(address) = url(document, &at, weight) else { continue };
+        let is_same = |known: &Address| {
+            known.port == address.port && known.host.eq_ignore_ascii_case(&address.host)
+        };
+        if addresses.iter().any(is_same) {
+            document.error(
+                &at,
+                format!("{}:{} is listed twice", address.host, address.port),
+                "list it once; { url = \"...\", weight = 2 } sends it more than others",
+            );
+        } else {
+            addresses.push(address);
         }
     }
+    addresses
 }
 
 fn url(document: &Document<'_>, at: &At<&str>, weight: u32) -> Option<Address> {

@@ -27,7 +27,7 @@ use super::gateway::{Gateway, Site};
 use super::route::{self, Route};
 use crate::charter::{CharterView, Language, render};
 use crate::config::unix_now;
-use crate::consent::{Consent, Ids};
+use crate::consent::{Answer, Consent, Ids};
 use crate::enforce::{self, Withdrawal};
 use crate::page::{self, Form, Outcome, Published, View};
 use crate::policy::Context;
@@ -225,20 +225,20 @@ impl<'r> Visit<'r> {
             return redirect(StatusCode::SEE_OTHER, &self.home(""));
         }
         let (consent, gpc) = enforce::consent(headers, rules, self.now);
-        if form.is_stale(&self.shown().hash) {
+        let granted = form.granted(rules, gpc);
+        if form.is_stale(&self.shown().hash) && !granted.is_empty() {
             let outcome = Outcome::CharterChanged;
             return self.answer_form(&ProxyError::CharterChanged, outcome, consent, gpc);
         }
-        let granted = form.granted(rules, gpc);
         let chosen =
             proof::Chosen { at: self.now, language: self.language, choice: form.choice, granted };
         let mut response = match proof::prove(gateway, self.site, chosen).await {
             Ok(()) => redirect(StatusCode::SEE_OTHER, &self.home("saved&")),
-            // Whoever takes consent back is not to wait until somebody has made room on a disk (GDPR,
-            // article 7(3)).
-            Err(error) if granted.is_empty() => {
+            // Whoever takes consent back, all or some of it, is not to wait until somebody has made room
+            // on a disk (GDPR, article 7(3)).
+            Err(error) if granted.is_empty() || consent.answer(granted) == Answer::Granted => {
                 let (error, outcome) = (ProxyError::ChoiceNotStored(error), Outcome::NotRecorded);
-                self.answer_form(&error, outcome, rules.refused(), gpc)
+                self.answer_form(&error, outcome, rules.chosen(granted), gpc)
             }
             Err(error) => {
                 let (error, outcome) = (ProxyError::ChoiceNotStored(error), Outcome::NotStored);

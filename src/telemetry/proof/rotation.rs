@@ -22,10 +22,13 @@ pub(super) fn rotate(path: &Path, at: i64) -> io::Result<()> {
     // A folder that cannot be listed cannot be pruned either.
     let newest = rotated(path).unwrap_or_default().into_iter().max();
     let (stamp, first) = match newest {
-        Some((stamp, number, _)) if stamp >= now => (stamp, number.saturating_add(1)),
+        // The greatest number is nobody's: it would end the counting for good.
+        Some((stamp, number, _)) if stamp >= now && number < u32::MAX - ATTEMPTS => {
+            (stamp, number + 1)
+        }
         _ => (now, 0),
     };
-    let names = (first..=first.saturating_add(ATTEMPTS)).map(|number| match number {
+    let names = (first..=first + ATTEMPTS).map(|number| match number {
         0 => suffixed(path, &format!(".{stamp}")),
         _ => suffixed(path, &format!(".{stamp}.{number}")),
     });
