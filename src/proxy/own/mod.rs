@@ -90,7 +90,7 @@ struct Style {
 #[derive(Debug)]
 struct Shown {
     published: Published,
-    /// See [`RecordedChoice::charter_hash`].
+    /// See [`crate::telemetry::RecordedChoice::charter_hash`].
     hash: String,
 }
 
