@@ -14,6 +14,15 @@ fn site(origin: &Origin, more: &str) -> String {
     format!("upstream = \"{}\"\n{more}", origin.url())
 }
 
+/// An origin that reads what it is sent, and says nothing.
+fn mute() -> Origin {
+    Origin::raw(|peer, _| {
+        peer.head();
+        let mut body = Vec::new();
+        let _ = peer.stream().read_to_end(&mut body);
+    })
+}
+
 #[test]
 fn fields_upstream() {
     let origin = Origin::fixed(OK);
@@ -308,11 +317,7 @@ fn transfer_codings_that_are_not_served_are_not_passed_on() {
 
 #[test]
 fn a_body_that_cannot_be_read_is_a_bad_request() {
-    let origin = Origin::raw(|peer, _| {
-        peer.head();
-        let mut body = Vec::new();
-        let _ = peer.stream().read_to_end(&mut body);
-    });
+    let origin = mute();
     let firewall = Firewall::before(&origin);
     for chunk in ["-5\r\nhello", "0x5\r\nhello", "zz\r\n"] {
         let mut peer = firewall.connect();
@@ -394,11 +399,7 @@ fn an_upstream_that_does_not_answer_in_time() {
 /// Its answer is late because of the client; the address stays in use.
 #[test]
 fn a_client_that_keeps_the_upstream_waiting_is_no_failure_of_the_upstream() {
-    let origin = Origin::raw(|peer, _| {
-        peer.head();
-        let mut body = Vec::new();
-        let _ = peer.stream().read_to_end(&mut body);
-    });
+    let origin = mute();
     let more = "[health]\neject_after = 1\n[timeouts]\nfirst_byte = \"1 s\"\nidle = \"2 s\"\n";
     let firewall = Firewall::with(&site(&origin, more));
     for body in ["", "half"] {
@@ -491,11 +492,7 @@ fn a_body_that_stands_still_is_cut() {
 
 #[test]
 fn a_client_that_stops_sending_its_body() {
-    let origin = Origin::raw(|peer, _| {
-        peer.head();
-        let mut body = Vec::new();
-        let _ = peer.stream().read_to_end(&mut body);
-    });
+    let origin = mute();
     let firewall = Firewall::with(&site(&origin, "[timeouts]\nidle = \"1 s\"\n"));
     let mut peer = firewall.connect();
     peer.send(format!("POST / HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 10\r\n\r\nhalf"));

@@ -420,11 +420,7 @@ fn a_form_of_a_charter_that_has_changed_since_stores_no_consent() {
 #[test]
 fn a_refusal_applies_even_where_it_cannot_be_proved() {
     let origin = origin();
-    let firewall = proved(&origin);
-    let proof = firewall.directory.path("proof.jsonl");
-    firewall.get("/", &[]);
-    let _ = std::fs::remove_file(&proof);
-    std::fs::create_dir(&proof).expect("nothing is there");
+    let firewall = unprovable(&origin);
     let accepted = format!("Cookie: {}", consent(true, true));
     for (body, lines, text) in [
         (
@@ -552,6 +548,17 @@ fn proved(origin: &Origin) -> Firewall {
     site(origin, "").main("[proof]\npath = \"proof.jsonl\"\n").start()
 }
 
+/// The same, where a folder has come in the place of the file.
+fn unprovable(origin: &Origin) -> Firewall {
+    let firewall = proved(origin);
+    let proof = firewall.directory.path("proof.jsonl");
+    // The log is looked at before anything is answered.
+    firewall.get("/", &[]);
+    let _ = std::fs::remove_file(&proof);
+    std::fs::create_dir(&proof).expect("nothing is there");
+    firewall
+}
+
 #[test]
 fn a_choice_is_proved_before_it_is_answered() {
     let origin = origin();
@@ -592,12 +599,7 @@ fn a_choice_is_proved_before_it_is_answered() {
 #[test]
 fn a_choice_that_cannot_be_proved_is_not_kept() {
     let origin = origin();
-    let firewall = proved(&origin);
-    let proof = firewall.directory.path("proof.jsonl");
-    // The log is looked at before anything is answered.
-    firewall.get("/", &[]);
-    let _ = std::fs::remove_file(&proof);
-    std::fs::create_dir(&proof).expect("nothing is there");
+    let firewall = unprovable(&origin);
     let response = post(&firewall, "choice=accept&lang=en", &[SAME, "Accept-Language: fr"]);
     assert_eq!(response.status(), 503);
     assert!(response.texts("set-cookie").is_empty());

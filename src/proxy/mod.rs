@@ -34,6 +34,7 @@ pub use client::{Client, Keep};
 pub use error::{ProxyError, UpstreamError};
 pub use gateway::{Gateway, Readiness, Site};
 pub use gather::poll_write_pieces;
+pub use raw_head::empty_lines;
 pub use upstream::Upstreams;
 
 use crate::charter::Language;

@@ -105,9 +105,9 @@ fn needs_a_look(head: &[u8]) -> bool {
     })
 }
 
-/// How many bytes of empty lines stand before a head. The parser passes over them, and where a head
-/// begins decides what it is.
-fn empty_lines(bytes: &[u8]) -> usize {
+/// How many bytes of empty lines stand before a head. The parser passes over them, in requests too (RFC
+/// 9112 2.2), and where a head begins decides what it is.
+pub fn empty_lines(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let [b'\r', b'\n', after @ ..] | [b'\n', after @ ..] = rest {
         rest = after;

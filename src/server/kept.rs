@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::first_bytes::Begun;
 use super::parking::Sending;
+use crate::proxy::empty_lines;
 
 /// A stream that can outlive whoever shuts it down.
 #[derive(Debug)]
@@ -57,19 +58,12 @@ impl Keep {
     }
 }
 
-/// The stream of a connection that has ended, with what hyper had read of a request.
+/// The stream of a connection that has ended, with what hyper had read of a request: empty lines begin
+/// none.
 pub(super) fn stream_of<S, V>(parts: Parts<Io<S>, V>) -> Begun<Kept<S>> {
     let mut stream = parts.io.into_inner();
-    stream.put_back(without_empty_lines(&parts.read_buf));
+    stream.put_back(&parts.read_buf[empty_lines(&parts.read_buf)..]);
     stream
-}
-
-/// What is left behind a request, without empty lines, which begin none (RFC 9112 2.2).
-fn without_empty_lines(mut bytes: &[u8]) -> &[u8] {
-    while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
-        bytes = rest;
-    }
-    bytes
 }
 
 impl<S> Kept<S> {
@@ -200,7 +194,7 @@ mod tests {
             (b"G\r\n", b"G\r\n"),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(without_empty_lines(bytes), expected, "{}", bytes.escape_ascii());
+            assert_eq!(&bytes[empty_lines(bytes)..], expected, "{}", bytes.escape_ascii());
         }
     }
 }

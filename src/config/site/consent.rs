@@ -211,9 +211,6 @@ fn revision(document: &Document<'_>, tool: Tool, table: &Table<'_, '_>) -> Optio
 
 /// An id that choices on the firewall's own page cannot grant.
 pub(super) fn warn_of_unstorable(document: &Document<'_>, tool: Tool, at: &At<&str>) {
-    if tool.can_store(at.value) {
-        return;
-    }
     let remedy = match tool {
         Tool::Matomo => "write tracking or cookies, what Matomo's cookies tell of",
         Tool::Opendatasoft => "write the tracker's own key",
@@ -254,7 +251,9 @@ fn ids(
                     "list each id once",
                 );
             } else {
-                warn_of_unstorable(document, tool, &at);
+                if !tool.can_store(at.value) {
+                    warn_of_unstorable(document, tool, &at);
+                }
                 ids.push((at.value.into(), Some(category.clone())));
             }
         }
